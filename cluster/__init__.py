@@ -1,0 +1,1 @@
+"""A movie's tracks into its cast, under cannot-link."""

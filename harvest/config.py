@@ -1,0 +1,90 @@
+"""Every number of a harvest, named and documented. A YAML file fills these and `--set harvest.stride=3` overrides them.
+
+All fields here change the output, so all of them enter a movie's `harvest_id`; how the work is spread over workers stands
+in `workflows/config.py`. † marks a choice of ours where the papers give none.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration: unknown keys are errors, field docstrings are its manual."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ShotsConfig(Section):
+    """Cuts and dissolves, by a rule that looks `context` frames to either side and keeps no state."""
+
+    context: int = Field(24, ge=4)
+    """W: whether a shot begins at frame f depends on frames f-W … f+W only †."""
+
+
+class DetectConfig(Section):
+    """Face detection on the analysed frames."""
+
+    side: int = Field(480, ge=64)
+    """Longer side of the detector's input in px; the shorter follows the frame's shape, both rounded to multiples of 32 †."""
+    score: float = Field(0.5, gt=0, lt=1)
+    """Detections below this confidence are not taken †."""
+    nms_iou: float = Field(0.4, gt=0, lt=1)
+    """Of two detections that overlap more than this, the better one stays (SCRFD's own default)."""
+    size_px: float = Field(16, ge=0)
+    """Smallest shorter side of a face box, in px of the source frame †."""
+
+
+class TrackConfig(Section):
+    """Tracking within a shot (BoT-SORT without re-identification or camera motion)."""
+
+    seconds: float = Field(1.0, ge=0)
+    """Shortest track kept (Multi-Face: 1 s)."""
+    gap_s: float = Field(1.0, ge=0)
+    """Longest time without a detection that a track survives †."""
+    match_iou: float = Field(0.2, gt=0, lt=1)
+    """Smallest overlap at which a detection continues a track †."""
+
+
+class QualityConfig(Section):
+    """Thresholds of the quality flags of a track, applied to the medians over its detected faces †."""
+
+    profile_yaw: float = 30.0
+    """From this absolute yaw (degrees) a face is in profile; below it, frontal."""
+    blurred_sharpness: float = 60.0
+    """Below this sharpness (variance of the Laplacian of the 112 px grey face) a face is blurred."""
+    dark_brightness: float = 60.0
+    """Below this mean luma (0-255) a face is dark."""
+
+
+class EmbedConfig(Section):
+    """Which faces of a track are embedded, with their chips kept."""
+
+    every: int = Field(3, ge=1)
+    """Every n-th detected face of a track is embedded …"""
+    at_least: int = Field(9, ge=1)
+    """… but never fewer than this many, spread evenly, where the track has them."""
+    chip_quality: int = Field(95, ge=1, le=100)
+    """JPEG quality of the stored chip. The embedding is that of the stored chip, not of the crop before compression †."""
+
+
+class LinksConfig(Section):
+    """Cannot-link pairs."""
+
+    overlap: float = Field(0.4, gt=0, le=1)
+    """Two tracks whose boxes ever overlap more than this (IoU) may be one face found twice: not linked †."""
+    frames: int = Field(1, ge=1)
+    """Fewest frames in which both faces were detected †."""
+
+
+class HarvestConfig(Section):
+    """From a movie to its tables."""
+
+    stride: int = Field(3, ge=1)
+    """Every n-th frame (absolute frame number) is analysed; boxes between are interpolated."""
+    shots: ShotsConfig = ShotsConfig()
+    detect: DetectConfig = DetectConfig()
+    track: TrackConfig = TrackConfig()
+    quality: QualityConfig = QualityConfig()
+    embed: EmbedConfig = EmbedConfig()
+    links: LinksConfig = LinksConfig()

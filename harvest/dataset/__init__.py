@@ -1,0 +1,1 @@
+"""The dataset: schemas, atomic commits, reading. Nothing here knows of videos, models or Ray."""

@@ -1,0 +1,33 @@
+"""The errors castmine raises on purpose. Each message says what, where and what to do; the command line prints it alone."""
+
+
+class CastmineError(Exception):
+    """Root of all errors that a user may see without a traceback."""
+
+
+class ConfigError(CastmineError):
+    """A configuration file or a `--set` that cannot be used."""
+
+
+class CorpusError(CastmineError):
+    """A corpus that cannot be listed: nothing there, two movies with one id, a column missing."""
+
+
+class VideoDecodeError(CastmineError):
+    """A video that cannot be decoded to its last announced frame."""
+
+
+class ModelsError(CastmineError):
+    """A pack of face models that is missing or cannot run where it was asked to."""
+
+
+class DatasetError(CastmineError):
+    """A dataset folder that cannot be read or written, or holds what it should not."""
+
+
+class QueryError(CastmineError):
+    """A query that is not one plain SELECT, or that DuckDB cannot answer."""
+
+
+class TooLittleDataError(CastmineError):
+    """A corpus too small to learn or calibrate from without fitting noise."""

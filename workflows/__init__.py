@@ -1,0 +1,1 @@
+"""The Ray drivers, the command line and everything a person sees."""
