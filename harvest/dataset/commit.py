@@ -1,0 +1,92 @@
+"""Writing into a dataset. Shards first, each whole and named by its content; the record last: its put is the commit."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harvest.dataset.records import (
+    DerivedRecord,
+    FailureRecord,
+    MovieRecord,
+    Shard,
+    derived_record_path,
+    failure_record_path,
+    file_name,
+    movie_record_path,
+    shard_path,
+)
+from harvest.dataset.schema import SCHEMAS, SORT_KEYS
+from harvest.dataset.store import Store
+
+
+def now() -> str:
+    """The present, UTC, to the microsecond, sortable as text."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """One table in one write: equal rows give equal bytes (a writer fed in parts does not)."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", row_group_size=50_000, write_statistics=True)
+    return bytes(sink.getvalue())
+
+
+def put_shard(store: Store, name: str, table: pa.Table, movie_id: str, prefix: str) -> Shard:
+    """Sort a table by its key, write it, and return what a record must know of it.
+
+    Always written, also where a file of that name seems to exist: it may be the torn leftover of a crash.
+    """
+    ordered = table.cast(SCHEMAS[name]).sort_by([(key, "ascending") for key in SORT_KEYS[name]]).combine_chunks()
+    content = to_parquet(ordered)
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    path = shard_path(name, movie_id, f"{prefix}-{digest}")
+    store.put(path, content)
+    return Shard(path=path, rows=ordered.num_rows, bytes=len(content), digest=digest)
+
+
+def commit_movie(store: Store, tables: Mapping[str, pa.Table], **fields: Any) -> MovieRecord:
+    """Write a movie's tables and make them visible at once. `fields` are those of `MovieRecord` but shards and time."""
+    shards = {
+        name: put_shard(store, name, table, fields["movie_id"], fields["harvest_id"]) for name, table in tables.items()
+    }
+    return put_movie_record(store, MovieRecord(shards=shards, committed_at=now(), **fields))
+
+
+def put_movie_record(store: Store, record: MovieRecord) -> MovieRecord:
+    """The commit itself; what was said of earlier failures of the movie ends with it."""
+    store.put(movie_record_path(record.movie_id), record.to_json())
+    store.delete(failure_record_path(record.movie_id))
+    return record
+
+
+def commit_derived(
+    store: Store,
+    name: str,
+    run: str,
+    movie_id: str,
+    harvest_id: str,
+    table: pa.Table,
+    notes: dict[str, Any] | None = None,
+) -> DerivedRecord:
+    """Write a derived table of one movie and run; it replaces the run's earlier one of this movie."""
+    shard = put_shard(store, name, table, movie_id, f"{file_name(run)}-{harvest_id}")
+    record = DerivedRecord(
+        table=name, run=run, movie_id=movie_id, harvest_id=harvest_id, shard=shard, notes=notes or {}, created_at=now()
+    )
+    store.put(derived_record_path(name, run, movie_id), record.to_json())
+    return record
+
+
+def note_failure(
+    store: Store, movie_id: str, uri: str, stage: str, error: str, message: str, attempts: int
+) -> FailureRecord:
+    """Remember that a movie could not be done, beside whatever was committed of it before."""
+    record = FailureRecord(
+        movie_id=movie_id, uri=uri, stage=stage, error=error, message=message, attempts=attempts, at=now()
+    )
+    store.put(failure_record_path(movie_id), record.to_json())
+    return record

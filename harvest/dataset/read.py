@@ -1,0 +1,162 @@
+"""Reading a dataset: only what its records name, never what merely lies in its folders."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from harvest.dataset.records import (
+    DerivedRecord,
+    FailureRecord,
+    MovieRecord,
+    Record,
+    Shard,
+    derived_record_path,
+    file_name,
+    movie_record_path,
+)
+from harvest.dataset.schema import DERIVED_TABLES, HARVEST_TABLES, SCHEMA_VERSION, SCHEMAS
+from harvest.dataset.store import Store
+from harvest.dataset.views import Snapshot
+from harvest.errors import DatasetError
+
+MARKER = "castmine.json"
+"""The file that makes a folder a dataset."""
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Dataset:
+    """A dataset's records and tables, read afresh at each call."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @classmethod
+    def open(cls, root: str | os.PathLike[str]) -> "Dataset":
+        """Raises DatasetError where there is no dataset, or one of another schema version."""
+        store = Store(os.fspath(root))
+        if not store.exists(MARKER):
+            raise DatasetError(
+                f"{root}: no castmine dataset here; make one with: castmine harvest CORPUS --dataset {root}"
+            )
+        version = json.loads(store.get(MARKER))["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise DatasetError(
+                f"{root}: written with schema version {version}, this castmine reads {SCHEMA_VERSION}; "
+                "harvest it again into a new folder, or use the castmine that wrote it"
+            )
+        return cls(store)
+
+    @classmethod
+    def create(cls, root: str | os.PathLike[str]) -> "Dataset":
+        """Open a dataset, made first where there is none. Raises DatasetError where it cannot be written."""
+        store = Store(os.fspath(root))
+        if store.is_local and os.path.isdir(store.root) and not os.access(store.root, os.W_OK):
+            raise DatasetError(f"{root}: cannot be written; check the dataset folder's owner and permissions")
+        if not store.exists(MARKER):
+            if store.names(""):
+                raise DatasetError(
+                    f"{root}: is a folder with other files in it; name a new or an empty one for the dataset"
+                )
+            store.put(MARKER, json.dumps({"schema_version": SCHEMA_VERSION}).encode() + b"\n")
+        return cls.open(root)
+
+    def records(self) -> list[MovieRecord]:
+        """The commit record of every movie, by movie_id."""
+        return sorted(self._records("records/movies", MovieRecord), key=lambda record: record.movie_id)
+
+    def record(self, movie_id: str) -> MovieRecord | None:
+        return self._record(movie_record_path(movie_id), MovieRecord)
+
+    def failures(self) -> list[FailureRecord]:
+        """Movies that could not be done, by movie_id."""
+        return sorted(self._records("records/failures", FailureRecord), key=lambda record: record.movie_id)
+
+    def runs(self, table: str = "clusters") -> list[str]:
+        """Names of a derived table's runs, the latest last."""
+        latest: dict[str, str] = {}
+        for record in self.derived_records(table):
+            latest[record.run] = max(record.created_at, latest.get(record.run, ""))
+        return sorted(latest, key=lambda run: (latest[run], run))
+
+    def derived_records(self, table: str, run: str | None = None) -> list[DerivedRecord]:
+        """Records of a derived table (of one run), stale ones included, by run and movie."""
+        folders = [file_name(run)] if run is not None else self.store.names(f"records/{table}")
+        found = [record for folder in folders for record in self._records(f"records/{table}/{folder}", DerivedRecord)]
+        return sorted(found, key=lambda record: (record.run, record.movie_id))
+
+    def derived_record(self, table: str, run: str, movie_id: str) -> DerivedRecord | None:
+        return self._record(derived_record_path(table, run, movie_id), DerivedRecord)
+
+    def table(self, name: str, movie_id: str, columns: list[str] | None = None) -> pa.Table:
+        """A harvest table of one movie. Raises DatasetError where the movie is not in the dataset."""
+        record = self.record(movie_id)
+        if record is None:
+            raise DatasetError(f"{self.store.root}: has no movie {movie_id!r}")
+        return self.read_shard(record.shards[name], columns)
+
+    def derived(self, name: str, run: str, movie_id: str) -> pa.Table | None:
+        """A derived table of one movie and run; None where there is none for the movie's current harvest."""
+        record, movie = self.derived_record(name, run, movie_id), self.record(movie_id)
+        if record is None or movie is None or record.harvest_id != movie.harvest_id:
+            return None
+        return self.read_shard(record.shard)
+
+    def read_shard(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+        with self.store.fs.open(f"{self.store.root}/{shard.path}") as file:
+            return pq.read_table(file, columns=columns)
+
+    def snapshot(self) -> Snapshot:
+        """One consistent view of the whole dataset: what its records name at this moment."""
+        movies = self.records()
+        current = {record.movie_id: record.harvest_id for record in movies}
+        shards = {name: [self.store.full(m.shards[name].path) for m in movies] for name in HARVEST_TABLES}
+        stale: dict[str, list[str]] = {}
+        for name in DERIVED_TABLES:
+            shards[name], stale[name] = [], []
+            for record in self.derived_records(name):
+                fresh = current.get(record.movie_id) == record.harvest_id
+                (shards if fresh else stale)[name].append(self.store.full(record.shard.path))
+        return Snapshot(shards, stale, movies_table(movies), failures_table(self.failures()))
+
+    def _records(self, folder: str, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
+        for name in self.store.names(folder):
+            record = self._record(f"{folder}/{name}", kind)
+            if record is not None:
+                yield record
+
+    def _record(self, path: str, kind: type[AnyRecord]) -> AnyRecord | None:
+        try:
+            return kind.model_validate_json(self.store.get(path))
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            raise DatasetError(
+                f"{self.store.full(path)}: not a record of this castmine ({error.errors()[0]['msg']})"
+            ) from error
+
+
+def movies_table(records: list[MovieRecord]) -> pa.Table:
+    """The `movies` table, a row per commit record."""
+    rows = [
+        {
+            **record.model_dump(include=set(SCHEMAS["movies"].names)),
+            **record.facts.model_dump(),
+            **{table: record.rows(table) for table in HARVEST_TABLES},
+            "drops": list(record.drops.items()),
+        }
+        for record in records
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMAS["movies"])
+
+
+def failures_table(records: list[FailureRecord]) -> pa.Table:
+    """The `failures` table, a row per movie that could not be done."""
+    return pa.Table.from_pylist(
+        [r.model_dump(include=set(SCHEMAS["failures"].names)) for r in records], schema=SCHEMAS["failures"]
+    )

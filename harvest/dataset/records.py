@@ -1,0 +1,136 @@
+"""What a dataset remembers beside its shards: a commit record per movie, one per derived table, a note per failure.
+
+Records are small JSON files and the only truth about which shards count. Their paths are made here and nowhere else.
+"""
+
+import hashlib
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict
+
+from harvest.dataset.schema import SCHEMA_VERSION
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA_VERSION  # type: ignore[assignment]
+
+    def to_json(self) -> bytes:
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+
+class Shard(BaseModel):
+    """One Parquet file, as its record names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    rows: int
+    bytes: int
+    digest: str
+
+
+class SourceStamp(BaseModel):
+    """What tells, without reading it, that a file is the one that was read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int
+    modified: str
+
+
+class MovieFacts(BaseModel):
+    """What the corpus and the container say of a movie."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    title: str | None = None
+    year: int | None = None
+    split: str | None = None
+    cast_size: int | None = None
+    fps: float
+    frames: int
+    duration_s: float
+    width: int = 0
+    height: int = 0
+    seekable: bool = True
+
+
+class MovieRecord(Record):
+    """The commit record of a movie: its tables are what this names, whatever else lies in the dataset."""
+
+    movie_id: str
+    facts: MovieFacts
+    stamp: SourceStamp
+    content_hash: str
+    harvest_id: str
+    config_hash: str
+    models: str
+    models_hash: str
+    embedding_size: int
+    drops: dict[str, int] = {}
+    shards: dict[str, Shard]
+    committed_at: str
+
+    def rows(self, table: str) -> int:
+        return self.shards[table].rows
+
+
+class DerivedRecord(Record):
+    """The record of a derived table of one movie and run: valid while `harvest_id` is the movie's current one."""
+
+    table: str
+    run: str
+    movie_id: str
+    harvest_id: str
+    shard: Shard
+    notes: dict[str, Any] = {}
+    """What the maker wants kept beside the rows: method, model, threshold, metrics, seconds."""
+    created_at: str
+
+
+class FailureRecord(Record):
+    """A movie that could not be done; shown until a later harvest of it commits."""
+
+    movie_id: str
+    uri: str
+    stage: str
+    error: str
+    message: str
+    attempts: int
+    at: str
+
+
+def file_name(name: str) -> str:
+    """A movie id or run name as one safe path segment: no separators, no `.` or `..`, at most 160 bytes, no two alike."""
+    quoted = quote(name, safe=" ")
+    if quoted.startswith("."):
+        quoted = "%2E" + quoted[1:]
+    if len(quoted) <= 160:
+        return quoted
+    return quoted[:120] + "~" + hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+def movie_record_path(movie_id: str) -> str:
+    return f"records/movies/{file_name(movie_id)}.json"
+
+
+def derived_record_path(table: str, run: str, movie_id: str) -> str:
+    return f"records/{table}/{file_name(run)}/{file_name(movie_id)}.json"
+
+
+def failure_record_path(movie_id: str) -> str:
+    return f"records/failures/{file_name(movie_id)}.json"
+
+
+def shard_path(table: str, movie_id: str, name: str) -> str:
+    """A hive path, `movie_id=…`, so that the shards are of use without castmine too."""
+    return f"shards/{table}/movie_id={file_name(movie_id)}/{name}.parquet"
+
+
+def staging_folder(harvest_id: str) -> str:
+    """Where results of segments wait; no reader looks here."""
+    return f"_staging/{harvest_id}"
