@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import duckdb
-import fsspec
+import fsspec.core
 import pyarrow as pa
 
 from harvest.dataset.schema import DERIVED_TABLES, HARVEST_TABLES, RECORD_TABLES, SCHEMAS, TABLE_DOCS
@@ -48,8 +48,8 @@ class Snapshot:
     """SCHEMAS["failures"]."""
 
     def files(self) -> list[str]:
-        """Every file that any view reads, as DuckDB names it when it opens it."""
-        return [_opened_name(file) for files in (*self.shards.values(), *self.stale.values()) for file in files]
+        """Every file that any view reads."""
+        return [file for files in (*self.shards.values(), *self.stale.values()) for file in files]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,13 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
             connection.execute(_view_sql(view, table, files.get(table, [])))
     connection.execute("".join(_comments_sql()))
     return connection
+
+
+def opened_paths(snapshot: Snapshot) -> list[str]:
+    """The names under which DuckDB opens the files: as given and, with a protocol, in fsspec's own spelling too."""
+    files = snapshot.files()
+    respelt = [f"{_protocol(file)}://{fsspec.core.url_to_fs(file)[1]}" for file in files if _protocol(file)]
+    return sorted({*files, *respelt})
 
 
 def schema_rows() -> Iterator[SchemaRow]:
@@ -132,12 +139,6 @@ def _comments_sql() -> Iterator[str]:
 def _protocol(file: str) -> str:
     """`s3` of s3://bucket/…, nothing of a local path."""
     return file.split("://")[0] if "://" in file else ""
-
-
-def _opened_name(file: str) -> str:
-    """DuckDB hands an fsspec path on in fsspec's own spelling, and its list of allowed paths must have that one."""
-    protocol = _protocol(file)
-    return str(fsspec.filesystem(protocol).unstrip_protocol(file)) if protocol else file
 
 
 def _add_records(connection: duckdb.DuckDBPyConnection, name: str, records: pa.Table) -> None:
