@@ -1,0 +1,86 @@
+"""Hard positives and hard negatives of one movie, from tracks and cannot-link pairs alone.
+
+Multi-Face §3 (methods.md §1): M tracklets of a track that look as unlike each other as the track allows, and the
+co-visible track that looks most like it. Ties go to the lower index; the order in time plays no part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import pdist, squareform
+
+from train.config import MiningConfig
+from train.normalise import Floats, Integers, l2_normalised, track_means
+
+
+@dataclass(frozen=True)
+class MinedTracks:
+    """The mined tracks of a movie, in the order of their index."""
+
+    tracks: Integers
+    """(t,) index of the track."""
+    tracklets: Floats
+    """(t, M, d) unit rows; view 0 is the anchor, views 1 … the hard positives, farthest first."""
+    hard_negatives: Integers
+    """(t,) index of the track that is nearest to the anchor among those seen together with it."""
+
+
+def mine_track(faces: npt.ArrayLike, config: MiningConfig | None = None) -> Floats | None:
+    """Raw faces (N, d) → (M, d) unit tracklets, the anchor first; None where N < M.
+
+    With D the distances of the l2-normalised faces, `a, p1 = argmax D` (a the earlier). Each tracklet is the mean of
+    the k = ⌊N/M⌋ faces nearest to its centre, which leave the pool: centre a, then p1, then always the face of the pool
+    farthest from a. The N − kM faces left over are not used.
+    """
+    views = (config or MiningConfig()).views
+    faces = l2_normalised(faces, "faces of a track")
+    if len(faces) < views:
+        return None
+    # pdist takes each pair through the same sum, so equal faces tie exactly, which a matrix product does not promise.
+    distances = squareform(pdist(faces, "sqeuclidean"))
+    upper = np.triu_indices(len(faces), k=1)
+    farthest = int(np.argmax(distances[upper]))
+    first_two = int(upper[0][farthest]), int(upper[1][farthest])
+    pool = np.arange(len(faces))
+    means = []
+    for view in range(views):
+        centre = first_two[view] if view < 2 else pool[np.argmax(distances[first_two[0], pool])]
+        nearest = np.argsort(distances[centre, pool], kind="stable")[: len(faces) // views]
+        means.append(faces[pool[nearest]].mean(axis=0))
+        pool = np.delete(pool, nearest)
+    return l2_normalised(means, "tracklets of a track")
+
+
+def mine_movie(
+    tracks: Sequence[npt.ArrayLike], cannot_link: npt.ArrayLike, config: MiningConfig | None = None
+) -> MinedTracks:
+    """Mine the tracks that have at least M faces and at least one cannot-link partner.
+
+    `tracks`: raw faces (n_i, d) of every track of the movie; `cannot_link`: (m, 2) indices into it.
+    """
+    config = config or MiningConfig()
+    partners = _partners(cannot_link, len(tracks))
+    means = track_means(tracks)
+    kept: list[int] = []
+    tracklets: list[Floats] = []
+    negatives: list[int] = []
+    for track, others in enumerate(partners):
+        views = mine_track(tracks[track], config) if len(others) else None
+        if views is not None:
+            kept.append(track)
+            tracklets.append(views)
+            negatives.append(int(others[np.argmax(means[others] @ views[0])]))
+    return MinedTracks(
+        tracks=np.array(kept, dtype=np.int64),
+        tracklets=np.stack(tracklets) if tracklets else np.zeros((0, config.views, means.shape[1])),
+        hard_negatives=np.array(negatives, dtype=np.int64),
+    )
+
+
+def _partners(cannot_link: npt.ArrayLike, tracks: int) -> list[Integers]:
+    """For each track the sorted indices of its cannot-link partners."""
+    pairs = np.asarray(cannot_link, dtype=np.int64).reshape(-1, 2)
+    both = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
+    return np.split(both[:, 1], np.searchsorted(both[:, 0], np.arange(1, tracks)))

@@ -1,0 +1,149 @@
+"""A trained model as a folder: `model.safetensors` (the weights) and `card.json` (what it is and how it came to be).
+
+The folder appears whole or not at all; a card names the digest of its weights, so the two are never mixed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from harvest.errors import DatasetError
+from train.normalise import Floats, track_means
+from train.subspace import Subspace
+
+WEIGHTS, CARD = "model.safetensors", "card.json"
+
+
+class Gain(BaseModel):
+    """A figure on the validation movies, of the base embedding and of the model's."""
+
+    model_config = ConfigDict(frozen=True)
+    before: float
+    after: float
+
+
+class ModelCard(BaseModel):
+    """What a model is, what it was trained on and what it gained."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    method: str
+    """Such as mvcorr-linear."""
+    pack: str
+    """Name of the pack of face models whose embeddings it takes."""
+    pack_hash: str
+    """Hash of the pack's files."""
+    embedding_size: int
+    """d of those embeddings."""
+    output_size: int
+    """d' of its own."""
+    train_movies: tuple[str, ...]
+    """movie_id of the movies it was fitted to."""
+    validation_movies: tuple[str, ...]
+    """movie_id of the movies it was checked on."""
+    train_tracks: int
+    """Mined tracks of the training movies."""
+    validation_tracks: int
+    """Mined tracks of the validation movies."""
+    threshold: float | None
+    """Cosine distance at which clustering stops; null: not calibrated."""
+    calibration: str
+    """How the threshold came about, in words."""
+    held_out: dict[str, Gain]
+    """Figures on the validation movies, by name: see `train.validation`."""
+    config: dict[str, Any]
+    """The TrainConfig."""
+    castmine_version: str
+    created: str
+    """When, UTC, ISO 8601."""
+    weights_sha256: str = ""
+    """Of model.safetensors; filled in by `save_model`."""
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A loaded model of the closed form."""
+
+    name: str
+    """The folder's name."""
+    card: ModelCard
+    subspace: Subspace
+
+    def embed_tracks(self, tracks: Sequence[npt.ArrayLike] | Floats) -> Floats:
+        """Raw faces (n_i, d) of each track, or the tracks' unit means (n, d) as one array → (n, d') unit rows.
+
+        Raises DatasetError where d is not the size the model was trained for.
+        """
+        means = tracks if isinstance(tracks, np.ndarray) and tracks.ndim == 2 else track_means(list(tracks))
+        if not len(means):
+            return np.zeros((0, self.card.output_size))
+        if means.shape[1] != self.card.embedding_size:
+            raise DatasetError(
+                f"model '{self.name}' is for {self.card.embedding_size}-d embeddings (pack {self.card.pack}) and the "
+                f"dataset has {means.shape[1]}-d ones; harvest with that pack, or train a model on this dataset"
+            )
+        return self.subspace.embed(means)
+
+
+def save_model(folder: Path | str, subspace: Subspace, card: ModelCard) -> None:
+    """Write the model in place of an earlier one. Raises DatasetError where `folder` holds anything but a model."""
+    folder = Path(folder).absolute()
+    if folder.exists() and not _may_replace(folder):
+        raise DatasetError(f"{folder} exists and is not a model; choose another folder for the model")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+    try:
+        _write(staging / "new", subspace, card)
+        if folder.exists():
+            os.rename(folder, staging / "old")
+        os.rename(staging / "new", folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def load_model(folder: Path | str) -> LinearModel:
+    """Read a model folder. Raises DatasetError, naming the folder, where it is none or is damaged."""
+    folder = Path(folder)
+    if not (folder / CARD).is_file() or not (folder / WEIGHTS).is_file():
+        raise DatasetError(
+            f"{folder} is not a model folder ({CARD} and {WEIGHTS} are expected); castmine train makes one"
+        )
+    try:
+        card = ModelCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+        if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != card.weights_sha256:
+            raise DatasetError(f"{folder}: {WEIGHTS} is not the file that {CARD} describes; train the model again")
+        weights = load_file(folder / WEIGHTS)
+        subspace = Subspace(V=weights["V"].astype(np.float64), mean=weights["mean"].astype(np.float64))
+    except (ValidationError, SafetensorError, KeyError, ValueError, OSError) as error:
+        raise DatasetError(f"{folder} cannot be read as a model ({error}); train the model again") from error
+    return LinearModel(name=folder.absolute().name, card=card, subspace=subspace)
+
+
+def _write(folder: Path, subspace: Subspace, card: ModelCard) -> None:
+    folder.mkdir()
+    save_file({"V": np.ascontiguousarray(subspace.V), "mean": np.ascontiguousarray(subspace.mean)}, folder / WEIGHTS)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    document = card.model_copy(update={"weights_sha256": digest}).model_dump(mode="json")
+    (folder / CARD).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for path in (folder / WEIGHTS, folder / CARD):
+        with path.open("rb") as handle:
+            os.fsync(handle.fileno())
+
+
+def _may_replace(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / CARD).is_file() or not any(folder.iterdir()))
