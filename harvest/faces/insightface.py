@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from insightface.utils import face_align
 from harvest.config import DetectConfig
 from harvest.errors import ModelsError
 from harvest.faces import Detections
+from harvest.faces.batching import batch_graph
 from harvest.faces.letterbox import letterbox
 from harvest.faces.packs import Pack
 from harvest.faces.sessions import Network
@@ -33,14 +35,14 @@ class InsightFaceModels:
     def __init__(self, pack: Pack, detect: DetectConfig, device: str, batch: int) -> None:
         detector, recogniser = pack.files
         self._config = detect
-        self._detector = Network(detector, device, batch)
+        self._detector = _network(detector, device, batch)
         self._scrfd = SCRFD(session=self._detector.session, static_shape_sessions=False)
         self._scrfd.nms_thresh = detect.nms_iou
         outputs = len(self._detector.session.get_outputs())
         if outputs not in _LEVELS or self._scrfd.static_input_size is not None:
             raise ModelsError(f"{detector}: not an SCRFD detector with landmarks and a free input size")
         self._strides, self._anchors = _LEVELS[outputs]
-        self._recogniser = Network(recogniser, device, batch)
+        self._recogniser = _network(recogniser, device, batch)
         self._arcface = ArcFaceONNX(str(recogniser), self._recogniser.session)
         self.chip_size, self.embedding_size = _sizes(self._arcface, recogniser.name)
 
@@ -95,9 +97,14 @@ class InsightFaceModels:
         return self._recogniser.run(blob)[0].reshape(len(chips), self.embedding_size)
 
 
+def _network(file: Path, device: str, batch: int) -> Network:
+    graph = file if batch == 1 else batch_graph(file, exact=device == "cpu")
+    return Network(graph, device, batch, file.name)
+
+
 @lru_cache(maxsize=64)
 def _centres(rows: int, columns: int, stride: int, anchors: int) -> np.ndarray:
-    grid = np.stack(np.mgrid[:rows, :columns][::-1], axis=-1).astype(np.float32) * stride
+    grid = np.mgrid[:rows, :columns][::-1].transpose(1, 2, 0).astype(np.float32) * stride
     return np.repeat(grid.reshape(-1, 2), anchors, axis=0)
 
 

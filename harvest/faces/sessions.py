@@ -9,7 +9,6 @@ import numpy as np
 import onnxruntime
 
 from harvest.errors import ModelsError
-from harvest.faces.batching import batch_graph
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -46,14 +45,13 @@ def _not_active(device: str) -> str:
 class Network:
     """A graph with one input, run in batches of one fixed size whatever the number of rows given."""
 
-    def __init__(self, file: Path, device: str, batch: int) -> None:
-        graph = file if batch == 1 else batch_graph(file, exact=device == "cpu")
-        self.session = open_session(graph, device, file.name)
+    def __init__(self, graph: Path | bytes, device: str, batch: int, name: str) -> None:
+        self.session = open_session(graph, device, name)
         self._batch = batch
         self._input = self.session.get_inputs()[0].name
 
     def run(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Outputs for `rows` (n, …), each with n first. The last batch is filled up with zeros, cut off again.
+        """Outputs for `rows` (n, …), n > 0, each with n first. The last batch is filled up with zeros, cut off again.
 
         A batch of one keeps the batch dimension its graph gives as the second: callers reshape to (n, …).
         """
