@@ -1,0 +1,138 @@
+"""The tracks of a movie as a contact sheet shows them: when, how hard to tell, and the face that shows each best."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from harvest.config import Section
+
+FLAGS = ("profile", "blurred", "dark")
+"""Quality flags of a track that make a face hard to tell; `frontal` is the normal case and is not shown."""
+FACE_COLUMNS = ("track_id", "frame", "score", "sharpness", "brightness", "yaw", "pitch", "chip")
+"""The columns of `faces` that a cast sheet needs."""
+
+
+class ReportConfig(Section):
+    """How much of a movie a cast sheet shows."""
+
+    chips_shown: int = Field(default=36, ge=1)
+    """Tracks of a character that are shown at once: the wrong ones, then the longest †."""
+    chips_kept: int = Field(default=240, ge=0)
+    """Further tracks of a character whose faces are in the folded part (4-6 KB each); the rest have only a time †."""
+    lanes: int = Field(default=30, ge=1)
+    """Characters with a lane in the timeline; the others are folded away †."""
+    cut_lines: int = Field(default=200, ge=0)
+    """Up to this many cuts, lines of them run through all lanes; more would be a grey veil †."""
+    portraits: int = Field(default=8, ge=1)
+    """Portraits in a movie's line of the index †."""
+    companions: int = Field(default=3, ge=0)
+    """Characters named under "seen with" †."""
+    half_sharpness: float = Field(default=150.0, gt=0)
+    """Sharpness at which a face counts half; more than twice this hardly shows in a chip †."""
+    half_brightness: float = Field(default=30.0, gt=0)
+    """Mean luma at which a face counts half †."""
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A track as the contact sheet shows it."""
+
+    track_id: int
+    shot_id: int
+    start_s: float
+    end_s: float
+    flags: tuple[str, ...]
+    chip: bytes | None
+    """JPEG; null: no face of the track was sampled."""
+    quality: float
+    """`chip_quality` of the chip."""
+    identity: str | None
+    """Its label."""
+    wrong: bool = False
+    """Its label is not what most of its character's tracks are."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the track."""
+        return self.end_s - self.start_s
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """`[start_s, end_s)`."""
+        return self.start_s, self.end_s
+
+
+def chip_quality(faces: pa.Table, config: ReportConfig) -> np.ndarray:
+    """How well each face shows a person, (n,) float64 in 0-1: frontal × sharp × lit × the detector's confidence.
+
+    cos(yaw) cos(pitch) is the share of the face's area turned to the camera; sharpness and brightness saturate as
+    x / (x + half). A null counts as 0, which only an interpolated face has.
+    """
+
+    def column(name: str) -> np.ndarray:
+        values: np.ndarray = np.nan_to_num(faces[name].to_numpy().astype(np.float64))
+        return values
+
+    frontal = np.clip(np.cos(np.radians(column("yaw"))), 0, 1) * np.clip(np.cos(np.radians(column("pitch"))), 0, 1)
+    sharpness, brightness = column("sharpness"), column("brightness")
+    sharp = sharpness / (sharpness + config.half_sharpness)
+    lit = brightness / (brightness + config.half_brightness)
+    quality: np.ndarray = frontal * sharp * lit * column("score")
+    return quality
+
+
+def choose_chip(faces: pa.Table, config: ReportConfig) -> dict[int, tuple[bytes, float]]:
+    """The best chip of each track that has one, with its quality, by track_id; ties go to the earlier face."""
+    sampled = faces.select(FACE_COLUMNS).filter(pc.is_valid(faces["chip"]))
+    if not sampled.num_rows:
+        return {}
+    quality = chip_quality(sampled, config)
+    track_ids = sampled["track_id"].to_numpy()
+    order = np.lexsort((sampled["frame"].to_numpy(), -quality, track_ids))
+    best = order[np.flatnonzero(np.diff(track_ids[order], prepend=track_ids[order[0]] - 1))]
+    chips = sampled["chip"].take(pa.array(best)).to_pylist()
+    return {int(track_ids[row]): (chip, float(quality[row])) for row, chip in zip(best, chips, strict=True)}
+
+
+def majority(names: Iterable[str]) -> str | None:
+    """The most frequent name; ties go to the first in the alphabet; null: there is none."""
+    counts = Counter(names)
+    return min(counts, key=lambda name: (-counts[name], name)) if counts else None
+
+
+def track_identities(labels: pa.Table | None) -> dict[int, str]:
+    """Identity by track_id, for the tracks that labels hit; of several labels on one track the most frequent."""
+    given: dict[int, list[str]] = defaultdict(list)
+    for row in labels.select(["track_id", "identity"]).to_pylist() if labels is not None else ():
+        if row["track_id"] is not None and row["identity"] is not None:
+            given[row["track_id"]].append(row["identity"])
+    return {track_id: str(majority(names)) for track_id, names in given.items()}
+
+
+def read_contacts(
+    tracks: pa.Table, faces: pa.Table, identities: Mapping[int, str], config: ReportConfig
+) -> list[Contact]:
+    """All tracks of a movie by time, each with its best chip."""
+    chips = choose_chip(faces, config)
+    columns = tracks.select(["track_id", "shot_id", "start_s", "end_s", *FLAGS])
+    contacts = [_contact(row, chips.get(row["track_id"]), identities) for row in columns.to_pylist()]
+    return sorted(contacts, key=lambda contact: (contact.start_s, contact.track_id))
+
+
+def _contact(row: Mapping[str, Any], chip: tuple[bytes, float] | None, identities: Mapping[int, str]) -> Contact:
+    return Contact(
+        track_id=row["track_id"],
+        shot_id=row["shot_id"],
+        start_s=row["start_s"] or 0.0,
+        end_s=row["end_s"] or 0.0,
+        flags=tuple(flag for flag in FLAGS if row[flag]),
+        chip=chip[0] if chip else None,
+        quality=chip[1] if chip else 0.0,
+        identity=identities.get(row["track_id"]),
+    )
