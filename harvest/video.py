@@ -1,0 +1,266 @@
+"""Frames of a movie, decoded forward, and the proof that its parts fit together.
+
+Seeks and strided reads give wrong frames in several encodings without an error, so a segment starts by one accurate
+seek, is read frame by frame, and its border is compared with what the neighbour decoded there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice, pairwise
+from math import ceil
+from pathlib import Path
+from typing import Any, Protocol
+
+import decord
+import numpy as np
+
+from harvest.containers import (
+    Announcement,
+    ForwardStream,
+    announcement,
+    ends_inside_a_packet,
+    last_packet_end_s,
+)
+from harvest.errors import VideoDecodeError
+
+ANY_REPEATED_FRAME = 1e-9
+"""decord fills a gap with copies of a neighbouring frame and says nothing; this share of the movie is its tolerance,
+and the smallest above 0 (which means: off) turns the first copy into an error."""
+MISSING_S = 1.0
+"""An end this much before the announced one is a truncation; less is how containers round or pad. The same for a hole
+in a movie that is otherwise of constant rate."""
+CONSTANT_SHARE = 0.95
+"""The rate is constant where this share of the steps is the median step, to the millisecond that containers keep."""
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What is known of a video before its first frame is decoded."""
+
+    frames: int
+    fps: float
+    """Frames per second, on average where the rate varies."""
+    width: int
+    height: int
+    """As shown: rotation is applied, pixel aspect is not."""
+    times_s: np.ndarray
+    """(frames + 1,) float64: seconds from the first frame at which each frame is shown; the last is the movie's end."""
+    seekable: bool = True
+    """False: `frames(start)` decodes from frame 0 and drops what is before, so more segments only cost."""
+
+
+class VideoReader(Protocol):
+    """A video that is read forward."""
+
+    facts: VideoFacts
+
+    def frames(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
+        """(frame number, (h, w, 3) uint8 RGB) from `start` to the last announced frame, or VideoDecodeError."""
+
+
+def open_video(path: str | Path, device: str = "cpu", num_threads: int = 1) -> VideoReader:
+    """Open a video file with decord on `device`, or with PyAV where decord is known to miscount (seekable: False).
+
+    Raises VideoDecodeError, which says what is wrong, for what is no video, has no picture, or is truncated. Found at
+    opening: an MP4 or AVI with fewer frames than its header counts, a Matroska file that ends before its announced
+    duration, a transport stream that ends inside a packet, a hole of a second in a constant rate. Found while
+    reading: any frame that is missing or that the decoder refuses. Not found: damage that still decodes to as many
+    frames (a flipped bit may only spoil pictures), a Matroska block of less than a second lost in mid-movie, and a
+    transport stream cut off between two packets, which announces no length.
+    """
+    path = Path(path)
+    announced = announcement(path)
+    if not announced.decord_counts_right:
+        if announced.format == "mpegts" and ends_inside_a_packet(path):
+            raise VideoDecodeError(f"{path}: the file ends inside a packet (truncated? copy it again)")
+        streamed = _StreamReader(path, num_threads)
+        _check_holes(path, streamed.facts)
+        return streamed
+    reader = _DecordReader(path, device, num_threads)
+    _check_whole(path, announced, reader.facts)
+    _check_holes(path, reader.facts)
+    return reader
+
+
+def check_decode_device(device: str) -> None:
+    """Raise VideoDecodeError at start, not in mid-movie, if decord cannot decode on `device` (cpu, cuda, cuda:1)."""
+    context = _decord_context(device)
+    try:
+        decord.ndarray.empty((1,), ctx=context)
+    except Exception as error:
+        raise VideoDecodeError(
+            f"decode.device is {device}, but decord cannot use it ({_first_line(error)}). "
+            "The wheel is CPU only: build decord with CUDA, or set decode.device to cpu"
+        ) from error
+
+
+def _decord_context(device: str) -> object:
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise VideoDecodeError(f"decode.device is {device!r}, which is none of cpu, cuda, cuda:N")
+    return decord.gpu(int(number or 0)) if kind == "cuda" else decord.cpu(0)
+
+
+def _check_whole(path: Path, announced: Announcement, facts: VideoFacts) -> None:
+    """Raise VideoDecodeError if the file holds less than its header announces."""
+    if announced.frames is not None and facts.frames < announced.frames:
+        raise VideoDecodeError(
+            f"{path}: {facts.frames} of {announced.frames} announced frames are there (file truncated?)"
+        )
+    end_s = float(facts.times_s[-1])
+    if announced.duration_s is not None and end_s < announced.duration_s - MISSING_S:
+        # sound may last longer than the picture: truncated is what ends early in every stream
+        end_s = max(end_s, last_packet_end_s(path))
+        if end_s < announced.duration_s - MISSING_S:
+            there, wanted = timecode(end_s), timecode(announced.duration_s)
+            raise VideoDecodeError(f"{path}: ends at {there} of {wanted} announced (file truncated?)")
+
+
+def _check_holes(path: Path, facts: VideoFacts) -> None:
+    """Raise VideoDecodeError if frames are missing within a movie of constant rate (a Matroska block that was lost)."""
+    steps_s = np.diff(facts.times_s)
+    usual = np.abs(steps_s - np.median(steps_s)) < 2e-3
+    if usual.mean() >= min(CONSTANT_SHARE, 1 - 1 / len(steps_s)) and steps_s.max() > MISSING_S + np.median(steps_s):
+        at = timecode(float(facts.times_s[int(steps_s.argmax())]))
+        raise VideoDecodeError(f"{path}: no frames for {steps_s.max():.1f} s after {at} (file damaged?)")
+
+
+class _DecordReader:
+    """decord: `next()` from a start found by `seek_accurate`, never a batch, a stride or a second seek."""
+
+    def __init__(self, path: Path, device: str, num_threads: int) -> None:
+        decord.logging.set_level(decord.logging.QUIET)
+        self._path, self._context, self._threads = path, _decord_context(device), num_threads
+        self._unread = self._open()
+        try:
+            # the shown size is known only from a frame, since the decoder applies the rotation
+            self._first = self._unread.next().asnumpy()
+            self.facts = _decord_facts(self._unread, self._first)
+        except (Exception, StopIteration) as error:
+            raise VideoDecodeError(f"{path}: no frame can be decoded ({_first_line(error)})") from error
+
+    def _open(self) -> Any:
+        try:
+            return decord.VideoReader(
+                str(self._path), ctx=self._context, num_threads=self._threads, fault_tol=ANY_REPEATED_FRAME
+            )
+        except Exception as error:
+            remedy = "set decode.device to cpu" if "gpu" in str(error).lower() else "file truncated?"
+            raise VideoDecodeError(f"{self._path}: cannot be opened ({_first_line(error)}; {remedy})") from error
+
+    def frames(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
+        return _announced_frames(self._path, self.facts, start, self._images(start))
+
+    def _images(self, start: int) -> Iterator[np.ndarray]:
+        video, first, self._unread = self._unread, self._first, None
+        if video is None:
+            video, first = self._open(), None
+        if start > 0:
+            video.seek_accurate(start)
+        elif first is not None:
+            yield first
+        while True:
+            try:
+                image = video.next()
+            except StopIteration:
+                return
+            yield image.asnumpy()
+
+
+def _decord_facts(video: Any, first: np.ndarray) -> VideoFacts:
+    """`first`: (h, w, 3), the first frame."""
+    frames = len(video)
+    shown_s = np.asarray(video.get_frame_timestamp(range(frames)), np.float64)
+    starts_s = shown_s[:, 0] - shown_s[0, 0]
+    step_s = float(np.median(np.diff(starts_s))) if frames > 1 else 0.0
+    # the last frame's own duration is 0 or one tick in some containers: then a median step stands in for it
+    end_s = float(starts_s[-1]) + max(step_s, float(shown_s[-1, 1] - shown_s[-1, 0]))
+    fps = float(video.get_avg_fps())
+    if not np.isfinite(fps) or fps <= 0:
+        fps = frames / end_s if end_s > 0 else 25.0
+    return VideoFacts(frames, fps, first.shape[1], first.shape[0], np.append(starts_s, end_s))
+
+
+class _StreamReader:
+    """PyAV from frame 0 on: slow to start late, but each frame is known by its time stamp."""
+
+    def __init__(self, path: Path, num_threads: int) -> None:
+        self._path, self._stream = path, ForwardStream(path, num_threads)
+        stream = self._stream
+        self.facts = VideoFacts(
+            len(stream.times_s) - 1, stream.fps, stream.width, stream.height, stream.times_s, seekable=False
+        )
+
+    def frames(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
+        return _announced_frames(self._path, self.facts, start, islice(self._stream.images(), start, None))
+
+
+def _announced_frames(
+    path: Path, facts: VideoFacts, start: int, images: Iterator[np.ndarray]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Number the images from `start`; an error or an end before the last announced frame is a VideoDecodeError."""
+    index = start
+    try:
+        for index in range(start, facts.frames):
+            yield index, next(images)
+    except StopIteration:
+        raise VideoDecodeError(f"{path}: {_no_frame(facts, index)} (file truncated?)") from None
+    except Exception as error:
+        raise VideoDecodeError(f"{path}: {_no_frame(facts, index)} ({_first_line(error)}; file damaged?)") from error
+
+
+def _no_frame(facts: VideoFacts, index: int) -> str:
+    return f"no frame {index} of {facts.frames} at {timecode(float(facts.times_s[index]))}"
+
+
+def _first_line(error: BaseException) -> str:
+    """What a decoder says of itself, without the time, source line and stack that decord puts around it."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].split(": ", 1)[-1][:200] if lines else type(error).__name__
+
+
+def timecode(seconds: float) -> str:
+    """hh:mm:ss of a time in a movie."""
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames [start, stop) of a movie; the shots that start in it belong to it."""
+
+    start: int
+    stop: int
+
+
+def plan_segments(frames: int, fps: float, segment_minutes: float | None, context: int) -> list[Segment]:
+    """Split a movie evenly into segments of at most `segment_minutes` (None: one), each at least 4 × `context` long."""
+    wanted = 1 if not segment_minutes else ceil(frames / max(1.0, segment_minutes * 60 * fps))
+    count = max(1, min(wanted, frames // (4 * context)))
+    borders = [frames * i // count for i in range(count + 1)]
+    return [Segment(start, stop) for start, stop in pairwise(borders)]
+
+
+def frame_digest(image: np.ndarray) -> bytes:
+    """16 bytes that differ where two decoded frames do."""
+    return blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+
+
+def borders_agree(digests: Sequence[Mapping[int, bytes]], segments: Sequence[Segment], context: int) -> bool:
+    """Whether the neighbours at each border decoded the same 2 × `context` frames around it.
+
+    digests: per segment, frame number → frame_digest, of at least [border − context, border + context) at its borders.
+    The first segment starts at frame 0 without a seek, so agreement at every border carries that on to the last one.
+    Frames that look alike under a shift (black, a still) prove nothing about a shift: then the answer is False.
+    """
+    for (left, right), segment in zip(pairwise(digests), segments[1:], strict=True):
+        numbers = range(segment.start - context, segment.start + context)
+        seen = [left.get(number) for number in numbers]
+        if None in seen or seen != [right.get(number) for number in numbers] or _alike_when_shifted(seen):
+            return False
+    return True
+
+
+def _alike_when_shifted(seen: Sequence[bytes | None]) -> bool:
+    return any(all(a == b for a, b in zip(seen, seen[shift:], strict=False)) for shift in range(1, len(seen)))
