@@ -110,7 +110,7 @@ def type_name(kind: pa.DataType) -> str:
     if pa.types.is_map(kind):
         return f"MAP({type_name(kind.key_type)}, {type_name(kind.item_type)})"
     if pa.types.is_struct(kind):
-        return "STRUCT(" + ", ".join(f"{_name(field.name)} {type_name(field.type)}" for field in kind) + ")"
+        return "STRUCT(" + ", ".join(f"{field.name} {type_name(field.type)}" for field in kind) + ")"
     return f"{type_name(kind.value_type)}[]"  # lists; Parquet keeps no fixed length
 
 
