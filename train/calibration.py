@@ -32,13 +32,14 @@ class LinkDistances:
 
         `cannot_link`: index pairs (m, 2) into `means`.
         """
-        bins = (config or CalibrationConfig()).bins
+        config = config or CalibrationConfig()
         tracklets, means = np.asarray(tracklets, dtype=np.float64), np.asarray(means, dtype=np.float64)
         pairs = np.asarray(cannot_link, dtype=np.int64).reshape(-1, 2)
-        first, second = np.triu_indices(tracklets.shape[1], k=1)
+        views = 2 if config.positives == "hardest" else tracklets.shape[1]
+        first, second = np.triu_indices(views, k=1)
         positive = 1 - np.einsum("tpd,tpd->tp", tracklets[:, first], tracklets[:, second])
         negative = 1 - np.einsum("md,md->m", means[pairs[:, 0]], means[pairs[:, 1]])
-        return cls(_histogram(positive.ravel(), bins), _histogram(negative, bins))
+        return cls(_histogram(positive.ravel(), config.bins), _histogram(negative, config.bins))
 
     def __add__(self, other: "LinkDistances") -> "LinkDistances":
         return LinkDistances(self.positive + other.positive, self.negative + other.negative)
@@ -68,27 +69,26 @@ def equal_error_threshold(distances: LinkDistances, config: CalibrationConfig | 
             f"{positives} pairs of tracklets and {negatives} cannot-link pairs are too few to calibrate a threshold; "
             f"it takes {needed} of each: harvest more movies, or set cluster.threshold"
         )
-    missed = 1 - _cumulative(distances.positive)
+    missed = positives - _cumulative(distances.positive)
     confused = _cumulative(distances.negative)
-    edges = np.linspace(0, 2, len(missed))
-    # missed falls from 1 to 0, confused rises from 0 to 1: their difference crosses zero once, or along a flat stretch
-    # where the two kinds do not overlap, whose middle is taken.
-    above = int(np.argmax(missed - confused <= 0))
-    beyond = int(np.argmax(missed - confused < 0)) if (missed - confused < 0).any() else len(missed) - 1
-    value = (_crossing(edges, missed - confused, above) + _crossing(edges, missed - confused, beyond)) / 2
-    equal_error = float((np.interp(value, edges, missed) + np.interp(value, edges, confused)) / 2)
-    return Threshold(round(float(value), 4), round(equal_error, 5), positives, negatives)
+    value = _crossing(np.linspace(0, 2, len(missed)), missed * negatives - confused * positives)
+    edge = round(value / 2 * (len(missed) - 1))
+    equal_error = (missed[edge] / positives + confused[edge] / negatives) / 2
+    return Threshold(round(value, 4), round(float(equal_error), 5), positives, negatives)
 
 
-def _crossing(edges: Floats, difference: Floats, index: int) -> float:
-    """Where the difference, positive or zero at `index` − 1 and not so at `index`, is zero."""
-    before, after = difference[index - 1], difference[index]
-    return float(edges[index - 1] + (edges[index] - edges[index - 1]) * (before / (before - after) if before else 0))
+def _crossing(edges: Floats, difference: Integers) -> float:
+    """Where a falling difference is zero: the middle of the stretch (kinds that do not overlap), or between edges."""
+    zero = edges[difference == 0]
+    if len(zero):
+        return float(zero[0] + zero[-1]) / 2
+    after = int(np.argmax(difference < 0))
+    return float(np.interp(0, difference[[after, after - 1]], edges[[after, after - 1]]))
 
 
-def _cumulative(histogram: Integers) -> Floats:
-    """(bins + 1,) share of the pairs at or below each edge."""
-    return np.concatenate([[0.0], np.cumsum(histogram) / histogram.sum()])
+def _cumulative(histogram: Integers) -> Integers:
+    """(bins + 1,) pairs at or below each edge."""
+    return np.concatenate([[0], np.cumsum(histogram)])
 
 
 def _histogram(distances: Floats, bins: int) -> Integers:

@@ -22,16 +22,9 @@ from safetensors.numpy import load_file, save_file
 from harvest.errors import DatasetError
 from train.normalise import Floats, track_means
 from train.subspace import Subspace
+from train.validation import Gain
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
-
-
-class Gain(BaseModel):
-    """A figure on the validation movies, of the base embedding and of the model's."""
-
-    model_config = ConfigDict(frozen=True)
-    before: float
-    after: float
 
 
 class ModelCard(BaseModel):
@@ -62,7 +55,7 @@ class ModelCard(BaseModel):
     calibration: str
     """How the threshold came about, in words."""
     held_out: dict[str, Gain]
-    """Figures on the validation movies, by name: see `train.validation`."""
+    """Figures on the validation movies by name (rho, equal_error), before: base, after: this model."""
     config: dict[str, Any]
     """The TrainConfig."""
     castmine_version: str

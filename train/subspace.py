@@ -36,16 +36,20 @@ class SubspaceSums:
         tracklets = np.asarray(tracklets, dtype=np.float64)
         if not np.isfinite(tracklets).all():
             raise DatasetError("a tracklet holds NaN or infinity; mine this movie again")
-        rows, summed = tracklets.reshape(-1, tracklets.shape[-1]), tracklets.sum(axis=1)
+        tracks, views, size = tracklets.shape
+        rows, summed = tracklets.reshape(tracks * views, size), tracklets.sum(axis=1)
         return cls(
-            tracks=len(tracklets),
-            movies=int(len(tracklets) > 0),
+            tracks=tracks,
+            movies=int(tracks > 0),
             views=tracklets.sum(axis=0),
             within=rows.T @ rows,
             total=summed.T @ summed,
         )
 
     def __add__(self, other: "SubspaceSums") -> "SubspaceSums":
+        # A movie without any track does not know its embedding size.
+        if not (self.tracks and other.tracks):
+            return self if self.tracks else other
         if self.views.shape != other.views.shape:
             raise DatasetError(
                 f"tracklets of shape (views, size) {self.views.shape} and {other.views.shape} do not add up; "
@@ -124,6 +128,8 @@ def view_correlation(sums: SubspaceSums) -> float:
         raise TooLittleDataError(f"ρ of {len(R_W)} dimensions cannot be had from {sums.tracks} tracks")
     variance, axes = scipy.linalg.eigh(R_W)
     varying = variance > variance[-1] * len(R_W) * np.finfo(float).eps
+    if not varying.any():
+        raise TooLittleDataError("all tracklets are the same vector; they have no correlation")
     axes = axes[:, varying] / np.sqrt(variance[varying])
     return float(np.einsum("dk,de,ek->", axes, R_B, axes) / (varying.sum() * (len(sums.views) - 1)))
 

@@ -1,0 +1,80 @@
+"""Metrics on examples worked by hand."""
+
+import math
+
+import pytest
+
+from cluster.metrics import score_corpus, score_movie
+
+# Two characters over six tracks: cluster 0 holds a a b, cluster 1 holds b b, cluster 2 holds a.
+LABELS, NAMES = [0, 0, 0, 1, 1, 2], ["a", "a", "b", "b", "b", "a"]
+
+
+def entropy(*counts):
+    return -sum(count / sum(counts) * math.log(count / sum(counts)) for count in counts)
+
+
+def test_a_movie_worked_by_hand():
+    had = score_movie(LABELS, NAMES, [[0, 1], [0, 3], [3, 4]])
+    inner = 3 / 6 * entropy(2, 1)
+    homogeneity = 1 - inner / entropy(3, 3)
+    assert (had.tracks, had.identities, had.clusters) == (6, 2, 3)
+    assert had.wcp == had.wcp_assigned == pytest.approx(5 / 6)
+    assert had.pcr == had.pcr_assigned == pytest.approx(3 / 2)
+    assert had.homogeneity == pytest.approx(homogeneity)
+    mutual = entropy(3, 3) - inner
+    assert had.completeness == pytest.approx(mutual / entropy(3, 2, 1))
+    assert had.v_measure == had.nmi == pytest.approx(2 * mutual / (entropy(3, 3) + entropy(3, 2, 1)))
+    assert had.violations == 2
+    assert had.coverage == 1
+
+
+def test_unknown_tracks_are_wrong_in_one_figure_and_left_out_of_the_other():
+    had = score_movie([0, 0, 1, -1, -1, -1], ["a", "a", "b", "b", "c", "c"], [[3, 4], [0, 1]])
+    assert had.coverage == 0.5
+    assert had.wcp == pytest.approx(3 / 6)
+    assert had.wcp_assigned == 1
+    assert had.pcr == pytest.approx(2 / 3)
+    assert had.pcr_assigned == 1
+    assert had.violations == 1
+    # The unknown are one group more: b c c, beside the pure a a and b.
+    assert had.homogeneity == pytest.approx(1 - 3 / 6 * entropy(1, 2) / entropy(2, 2, 2))
+
+
+def test_tracks_that_nobody_named_are_ignored_but_for_violations():
+    had = score_movie([0, 1, 0, 2, 2], ["a", "b", "a", None, None], [[3, 4]])
+    assert (had.tracks, had.clusters, had.wcp, had.pcr, had.v_measure) == (3, 2, 1, 1, 1)
+    assert had.violations == 1
+
+
+CASES = {
+    "a perfect cast": ([1, 1, 0], ["a", "a", "b"], 1, 1, 1),
+    "one cluster of all": ([0, 0, 0, 0], ["a", "a", "b", "c"], 0.5, 1 / 3, 0),
+    "one cluster a track": ([0, 1, 2], ["a", "a", "a"], 1, 3, 0),
+    "one track": ([0], ["a"], 1, 1, 1),
+    "nothing but unknown": ([-1, -1], ["a", "b"], 0, 0, 0),
+}
+
+
+@pytest.mark.parametrize(("labels", "names", "wcp", "pcr", "v_measure"), CASES.values(), ids=CASES.keys())
+def test_edges(labels, names, wcp, pcr, v_measure):
+    had = score_movie(labels, names, [])
+    assert (had.wcp, had.pcr, had.v_measure) == pytest.approx((wcp, pcr, v_measure))
+
+
+def test_a_movie_without_a_named_track_has_no_score():
+    assert score_movie([0, 1], [None, None], []) is None
+    assert score_movie([], [], []) is None
+    assert score_corpus([]) is None
+
+
+def test_a_corpus_weighs_movies_alike_and_sums_the_counts():
+    split = score_movie([0, 1, 2, 3], ["a", "a", "b", "b"], [[0, 1]])
+    merged = score_movie([0, 0, 0, 0], ["a", "b", "c", "d"], [[0, 1], [2, 3]])
+    had = score_corpus([split, merged])
+    assert had.wcp == pytest.approx((1 + 0.25) / 2)
+    assert had.pcr == pytest.approx(5 / 6)
+    assert had.pcr_error == pytest.approx((1 + 0.75) / 2)
+    assert (had.movies, had.tracks, had.violations) == (2, 8, 2)
+    assert had.as_dict()["v_measure"] == pytest.approx((split.v_measure + merged.v_measure) / 2)
+    assert split.as_dict()["clusters"] == 4

@@ -1,0 +1,55 @@
+"""One movie's tracks to its cast: order, edges, errors."""
+
+import numpy as np
+import pytest
+
+from cluster.constraints import Stop
+from cluster.movie import cluster_movie, most_seen_first
+from harvest.errors import ConfigError, DatasetError
+
+ALL_PAIRS = np.argwhere(np.triu(np.ones((4, 4)), k=1))
+NEAR = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1]], dtype=np.float64)
+
+CASES = {
+    "no track gives an empty cast": (np.zeros((0, 128)), [], Stop(clusters=3), [], 0),
+    "no track, no threshold reached": ([], [], Stop(threshold=0.5), [], 0),
+    "one track is one character": ([[1.0, 0]], [], Stop(threshold=0.5), [0], 1),
+    "all co-visible tracks are as many characters": (NEAR, ALL_PAIRS, Stop(threshold=2), [0, 1, 2, 3], 4),
+    "K below the largest co-visible group is raised to it": (NEAR, [[0, 1], [1, 2], [0, 2]], Stop(clusters=2), None, 3),
+    "K above the number of tracks is lowered to it": (NEAR, [], Stop(clusters=9), [0, 1, 2, 3], 4),
+    "K = 1 without constraints is one character": (NEAR, [], Stop(clusters=1), [0, 0, 0, 0], 1),
+    "the character with most tracks comes first": (NEAR[[0, 3, 3, 3]], [], Stop(clusters=2), [1, 0, 0, 0], 2),
+}
+
+
+@pytest.mark.parametrize(("rows", "links", "stop", "labels", "clusters"), CASES.values(), ids=CASES.keys())
+def test_cast(rows, links, stop, labels, clusters):
+    cast = cluster_movie(rows, links, stop)
+    assert labels is None or cast.labels.tolist() == labels
+    assert cast.clusters == clusters
+    assert cast.asked == stop.clusters
+    assert cast.violations == 0
+    assert cast.seconds >= 0
+
+
+def test_ties_in_size_go_to_the_lowest_track_and_unknown_stays_unknown():
+    assert most_seen_first(np.array([5, -1, 2, 2, 5, 7, 7, 7])).tolist() == [1, -1, 2, 2, 1, 0, 0, 0]
+    assert most_seen_first(np.array([-1, -1])).tolist() == [-1, -1]
+
+
+def test_two_runs_give_the_same_bytes():
+    rows = np.random.default_rng(0).normal(size=(200, 16))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    first, second = (cluster_movie(rows, [[0, 1]], Stop(threshold=0.8)).labels.tobytes() for _ in range(2))
+    assert first == second
+
+
+def test_an_unknown_method_is_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match="no clustering method 'hack'; there are: hac"):
+        cluster_movie(NEAR, [], Stop(clusters=1), method="hack")
+
+
+@pytest.mark.parametrize("broken", [[np.nan, 0], [2.0, 0]], ids=["NaN", "not of length 1"])
+def test_a_broken_embedding_is_named_by_its_track(broken):
+    with pytest.raises(DatasetError, match="embedding of track 2"):
+        cluster_movie([[1, 0], [0, 1], broken], [], Stop(clusters=1))

@@ -1,0 +1,118 @@
+"""The model folder: what is saved is what is loaded, and nothing half-written is ever seen."""
+
+import numpy as np
+import pytest
+
+import train.registry
+from harvest.errors import DatasetError
+from train.config import TrainConfig
+from train.normalise import track_means
+from train.registry import ModelCard, load_model, save_model
+from train.subspace import Subspace
+from train.validation import Gain
+
+RNG = np.random.default_rng(0)
+SUBSPACE = Subspace(V=RNG.normal(size=(6, 6)), mean=RNG.normal(size=6) / 10)
+
+
+def card(**changes):
+    fields = {
+        "method": "mvcorr-linear",
+        "pack": "scrfd25_mbf",
+        "pack_hash": "ab12",
+        "embedding_size": 6,
+        "output_size": 6,
+        "train_movies": ("alien", "brazil"),
+        "validation_movies": ("casino",),
+        "train_tracks": 300,
+        "validation_tracks": 90,
+        "threshold": 0.83,
+        "calibration": "equal error of links",
+        "held_out": {"rho": Gain(before=0.5, after=0.6)},
+        "config": TrainConfig().model_dump(),
+        "castmine_version": "0.1.0",
+        "created": "2020-01-01T00:00:00Z",
+    }
+    return ModelCard(**(fields | changes))
+
+
+def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
+    save_model(tmp_path / "model", SUBSPACE, card())
+    model = load_model(tmp_path / "model")
+    assert model.subspace.V.tobytes() == SUBSPACE.V.tobytes()
+    assert model.subspace.mean.tobytes() == SUBSPACE.mean.tobytes()
+    assert model.card.model_copy(update={"weights_sha256": ""}) == card()
+    assert model.name == "model"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["card.json", "model", "model.safetensors"]
+
+
+def test_tracks_are_embedded_from_their_faces_or_from_their_means(tmp_path):
+    save_model(tmp_path / "model", SUBSPACE, card())
+    model = load_model(tmp_path / "model")
+    faces = [RNG.normal(size=(n, 6)) for n in (1, 4, 9)]
+    np.testing.assert_array_equal(model.embed_tracks(faces), SUBSPACE.embed(track_means(faces)))
+    np.testing.assert_array_equal(model.embed_tracks(track_means(faces)), model.embed_tracks(faces))
+    assert model.embed_tracks([]).shape == (0, 6)
+    with pytest.raises(DatasetError, match=r"'model' is for 6-d embeddings .* the dataset has 5-d ones"):
+        model.embed_tracks([np.ones((2, 5))])
+
+
+def test_a_new_model_takes_the_place_of_the_old(tmp_path):
+    save_model(tmp_path / "model", SUBSPACE, card())
+    save_model(tmp_path / "model", SUBSPACE, card(threshold=0.5))
+    assert load_model(tmp_path / "model").card.threshold == 0.5
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_that_is_no_model_is_not_overwritten(tmp_path):
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(DatasetError, match="exists and is not a model"):
+        save_model(tmp_path, SUBSPACE, card())
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+def test_a_crash_while_writing_leaves_the_old_model_and_nothing_else(tmp_path, monkeypatch):
+    save_model(tmp_path / "model", SUBSPACE, card())
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.registry.os, "fsync", crash)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(tmp_path / "model", SUBSPACE, card(threshold=0.5))
+    assert load_model(tmp_path / "model").card.threshold == 0.83
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def _truncate(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+
+
+def _empty_card(folder):
+    (folder / "card.json").write_text("{}")
+
+
+def _no_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_truncate, "is not the file that card.json describes"),
+        (_empty_card, "cannot be read"),
+        (_no_weights, "is not a"),
+    ],
+    ids=["cut off weights are noticed", "a card without its fields is noticed", "a folder without weights is no model"],
+)
+def test_a_damaged_model_is_refused_by_name(tmp_path, damage, message):
+    save_model(tmp_path / "model", SUBSPACE, card())
+    damage(tmp_path / "model")
+    with pytest.raises(DatasetError, match=f"model.*{message}"):
+        load_model(tmp_path / "model")
+
+
+def test_a_folder_that_is_not_there_is_no_model(tmp_path):
+    with pytest.raises(DatasetError, match="is not a model folder"):
+        load_model(tmp_path / "nowhere")

@@ -1,0 +1,85 @@
+"""What a model gained on movies it was not fitted to, from links alone.
+
+ρ and the equal error of hard-positive and cannot-link pairs, before and after. Measures of two movies add with `+`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from harvest.errors import TooLittleDataError
+from train.calibration import LinkDistances, equal_error_threshold
+from train.config import TrainConfig
+from train.normalise import Floats
+from train.subspace import Subspace, SubspaceSums, view_correlation
+
+
+class Gain(BaseModel):
+    """A figure on the validation movies: of the base embedding, and of the model's."""
+
+    model_config = ConfigDict(frozen=True)
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class MovieMeasures:
+    """All that training needs to know of one movie, or of several: some d × d sums and two histograms."""
+
+    sums: SubspaceSums
+    distances: LinkDistances
+
+    def __add__(self, other: "MovieMeasures") -> "MovieMeasures":
+        return MovieMeasures(self.sums + other.sums, self.distances + other.distances)
+
+
+def measure_movie(
+    tracklets: npt.ArrayLike,
+    means: npt.ArrayLike,
+    cannot_link: npt.ArrayLike,
+    config: TrainConfig | None = None,
+    subspace: Subspace | None = None,
+) -> MovieMeasures:
+    """One movie's tracklets (t, M, d), unit track means (n, d) and cannot-link index pairs (m, 2), as `subspace` or,
+    without one, as the pack embeds them."""
+    config = config or TrainConfig()
+    tracklets, means = _embedded(tracklets, subspace), _embedded(means, subspace)
+    return MovieMeasures(
+        SubspaceSums.of(tracklets), LinkDistances.of(tracklets, means, cannot_link, config.calibration)
+    )
+
+
+def held_out_gains(before: MovieMeasures, after: MovieMeasures, config: TrainConfig | None = None) -> dict[str, Gain]:
+    """`rho` and `equal_error` of the validation movies, each where they are large enough to tell.
+
+    ρ is unchanged by any invertible linear map: that of the closed form, which keeps all dimensions, moves only by its
+    ridge and by the step to the unit sphere. What the map changes is which directions count, and the equal error shows
+    it. Raises TooLittleDataError where the equal error grew by more than chance explains.
+    """
+    config = config or TrainConfig()
+    gains = {}
+    if min(before.sums.tracks, after.sums.tracks) > before.sums.views.shape[1]:
+        gains["rho"] = Gain(before=view_correlation(before.sums), after=view_correlation(after.sums))
+    try:
+        base = equal_error_threshold(before.distances, config.calibration)
+        model = equal_error_threshold(after.distances, config.calibration)
+    except TooLittleDataError:
+        return gains
+    gains["equal_error"] = Gain(before=base.equal_error, after=model.equal_error)
+    pairs = min(base.positive_pairs, base.negative_pairs)
+    chance = config.subspace.chance * np.sqrt(2 * max(base.equal_error, 1 / pairs) / pairs)
+    if model.equal_error > base.equal_error + chance:
+        raise TooLittleDataError(
+            f"on the validation movies the model errs more than the base embeddings ({model.equal_error:.1%} against "
+            f"{base.equal_error:.1%} of pairs): it learned noise; harvest more movies, or cluster without a model"
+        )
+    return gains
+
+
+def _embedded(rows: npt.ArrayLike, subspace: Subspace | None) -> Floats:
+    rows = np.asarray(rows, dtype=np.float64)
+    if subspace is None:
+        return rows
+    return subspace.embed(rows) if rows.size else np.zeros((*rows.shape[:-1], subspace.V.shape[1]))
