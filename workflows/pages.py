@@ -176,10 +176,11 @@ def _drops(movie: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def _run_facts(sheet: CastSheet) -> list[tuple[str, str]]:
-    """Run, method, model and threshold of the assignments, as far as they are known."""
+    """Run, method, model and where K came from, as far as they are known."""
     row = sheet.clusters.slice(0, 1).to_pylist() if sheet.clusters is not None else []
     known = {**sheet.notes, **(row[0] if row else {})}
-    facts = [(word, known[word]) for word in ("run", "method", "model", "threshold") if known.get(word) is not None]
+    words = {"run": "run", "method": "method", "model": "model", "k_from": "K from", "threshold": "threshold"}
+    facts = [(word, known[key]) for key, word in words.items() if known.get(key) is not None]
     return [(word, f"{value:.4g}" if isinstance(value, float) else str(value)) for word, value in facts]
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import cv2
+import numpy as np
 import pyarrow as pa
 
 from harvest.dataset.schema import SCHEMAS
@@ -17,7 +18,7 @@ PEOPLE = ((746, 339, 846, 481), (465, 265, 573, 416), (59, 263, 169, 396), (1131
 @cache
 def real_chip(person: int) -> bytes:
     """A 112 px face of the group photo, as a JPEG."""
-    image = cv2.imread(str(files("insightface") / "data" / "images" / "t1.jpg"))
+    image = np.asarray(cv2.imread(str(files("insightface") / "data" / "images" / "t1.jpg")))
     x1, y1, x2, y2 = PEOPLE[person % len(PEOPLE)]
     face = cv2.resize(image[y1 - 10 : y2 + 10, x1 - 25 : x2 + 25], (112, 112), interpolation=cv2.INTER_AREA)
     return bytes(cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])

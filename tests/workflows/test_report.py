@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from harvest.dataset.commit import commit_derived, commit_movie, note_failure
@@ -390,7 +391,7 @@ def test_a_browser_shows_the_sheet_without_an_error(tmp_path: Path, width: int, 
     dark = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
     shot = chromium(tmp_path / "p", *dark, f"--window-size={width},1600", f"--screenshot={picture}", page.as_uri())
     assert "CONSOLE" not in shot.stderr
-    image = cv2.imread(str(picture))
+    image = np.asarray(cv2.imread(str(picture)))
     assert image.shape == (1600, width, 3)
     assert (image[0, 0].mean() > 200) == (scheme == "light")
     assert image.std() > 20, "nearly blank"
