@@ -3,6 +3,7 @@
 ρ and the equal error of hard-positive and cannot-link pairs, before and after. Measures of two movies add with `+`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,15 @@ def measure_movie(
     return MovieMeasures(
         SubspaceSums.of(tracklets), LinkDistances.of(tracklets, means, cannot_link, config.calibration)
     )
+
+
+def total(measures: Iterable[MovieMeasures]) -> MovieMeasures:
+    """The sum of the movies' measures, taken one by one. Raises TooLittleDataError of no movie."""
+    movies = iter(measures)
+    first = next(movies, None)
+    if first is None:
+        raise TooLittleDataError("there is no movie on this side of the split; give some the split train or validation")
+    return sum(movies, start=first)
 
 
 def held_out_gains(before: MovieMeasures, after: MovieMeasures, config: TrainConfig | None = None) -> dict[str, Gain]:

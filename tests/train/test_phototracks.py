@@ -15,7 +15,7 @@ from train.calibration import equal_error_threshold
 from train.mining import mine_movie
 from train.split import split_movies
 from train.subspace import fit_subspace
-from train.validation import held_out_gains, measure_movie
+from train.validation import held_out_gains, measure_movie, total
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,9 @@ def tracklets(movies):
 
 
 def measure(movies, tracklets, names, subspace=None):
-    total = None
-    for name in names:
-        movie = movies[name]
-        measured = measure_movie(tracklets[name], movie.means, movie.links, subspace=subspace)
-        total = measured if total is None else total + measured
-    return total
+    return total(
+        measure_movie(tracklets[name], movies[name].means, movies[name].links, subspace=subspace) for name in names
+    )
 
 
 @pytest.fixture(scope="module")

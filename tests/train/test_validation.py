@@ -8,7 +8,7 @@ from tests.train.tracks import made_up_movie
 from train.config import CalibrationConfig, TrainConfig
 from train.mining import mine_movie
 from train.subspace import Subspace
-from train.validation import held_out_gains, measure_movie
+from train.validation import held_out_gains, measure_movie, total
 
 CONFIG = TrainConfig(calibration=CalibrationConfig(pairs=50))
 
@@ -19,7 +19,7 @@ def measured(subspace=None):
         measure_movie(mine_movie(movie.faces, movie.links).tracklets, movie.means, movie.links, CONFIG, subspace)
         for movie in movies
     ]
-    return parts[0] + parts[1] + parts[2]
+    return total(parts)
 
 
 def test_the_identity_gains_nothing():
@@ -40,6 +40,11 @@ def test_too_few_pairs_to_tell_give_no_figure_rather_than_a_wrong_one():
     assert "equal_error" not in held_out_gains(
         measured(), measured(), TrainConfig(calibration=CalibrationConfig(pairs=9999))
     )
+
+
+def test_no_movie_to_learn_from_is_refused():
+    with pytest.raises(TooLittleDataError, match="no movie on this side of the split"):
+        total([])
 
 
 def test_a_movie_without_tracks_measures_nothing():
