@@ -23,7 +23,7 @@ class ReportConfig(Section):
 
     chips_shown: int = Field(default=36, ge=1)
     """Tracks of a character that are shown at once: the wrong ones, then the longest †."""
-    chips_kept: int = Field(default=240, ge=0)
+    chips_kept: int = Field(default=120, ge=0)
     """Further tracks of a character whose faces are in the folded part (4-6 KB each); the rest have only a time †."""
     lanes: int = Field(default=30, ge=1)
     """Characters with a lane in the timeline; the others are folded away †."""

@@ -1,0 +1,125 @@
+"""What a corpus is: a video file, a folder, a glob, or a CSV/Parquet listing. Listing it reads no video."""
+
+import glob
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from harvest.errors import CorpusError
+
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
+)
+"""What a folder or glob is searched for; a file named by itself or in a listing may have any suffix."""
+
+LISTING_SUFFIXES = frozenset((".csv", ".parquet"))
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A movie of a corpus: who it is and where, and what its user says of it."""
+
+    movie_id: str
+    uri: str
+    title: str | None = None
+    year: int | None = None
+    split: str | None = None
+    cast_size: int | None = None
+
+
+def list_corpus(corpus: str) -> list[Movie]:
+    """The movies of a corpus, by movie_id.
+
+    Args:
+        corpus: a video file, a folder (searched to any depth), a glob, or a .csv/.parquet with the columns `movie_id`
+            and `uri` (relative to the listing) and optionally `title`, `year`, `split`, `cast_size`.
+
+    Raises:
+        CorpusError: nothing there, nothing that looks like a movie, a column missing, two movies with one id.
+    """
+    path = Path(corpus)
+    if path.is_file():
+        movies = _from_listing(path) if path.suffix.lower() in LISTING_SUFFIXES else [_from_file(path, path.parent)]
+    elif path.is_dir():
+        movies = [_from_file(found, path) for found in _videos(path.rglob("*"))]
+    else:
+        root = Path(re.split(r"[*?\[]", corpus, maxsplit=1)[0])
+        root = root if root.is_dir() else root.parent
+        movies = [_from_file(found, root) for found in _videos(map(Path, glob.glob(corpus, recursive=True)))]
+    if not movies:
+        known = " ".join(sorted(VIDEO_SUFFIXES))
+        raise CorpusError(
+            f"{corpus}: no movie found; name a video file, a folder or glob with {known}, or a CSV listing"
+        )
+    _refuse_twins(movies)
+    return sorted(movies, key=lambda movie: movie.movie_id)
+
+
+def movie_slug(relative: str) -> str:
+    """A movie_id from a path: its stem in plain letters, plus 8 hex digits where that lost a character."""
+    stem = os.path.splitext(relative)[0].replace(os.sep, "/")
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")
+    if slug == stem:
+        return slug
+    mark = hashlib.blake2b(stem.encode(errors="surrogateescape"), digest_size=4).hexdigest()
+    return f"{slug}-{mark}" if slug else mark
+
+
+def _videos(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+
+
+def _from_file(path: Path, root: Path) -> Movie:
+    return Movie(movie_slug(str(path.relative_to(root))), str(path.resolve()))
+
+
+def _from_listing(path: Path) -> list[Movie]:
+    try:
+        table = pq.read_table(path) if path.suffix.lower() == ".parquet" else pa.csv.read_csv(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CorpusError(f"{path}: cannot be read as a listing of movies ({error})") from error
+    missing = {"movie_id", "uri"} - set(table.column_names)
+    if missing:
+        raise CorpusError(
+            f"{path}: has no column {' and '.join(sorted(missing))}; a listing needs movie_id and uri, "
+            "and may have title, year, split and cast_size"
+        )
+    return [_from_row(row, path) for row in table.to_pylist()]
+
+
+def _from_row(row: dict[str, Any], listing: Path) -> Movie:
+    if row["movie_id"] in (None, "") or row["uri"] in (None, ""):
+        raise CorpusError(f"{listing}: a row without movie_id or uri: {row}")
+
+    def text(name: str) -> str | None:
+        return None if row.get(name) in (None, "") else str(row[name])
+
+    def number(name: str) -> int | None:
+        try:
+            return None if row.get(name) in (None, "") else int(row[name])
+        except ValueError as error:
+            raise CorpusError(f"{listing}: {name} of {row['movie_id']!r} is not a number: {row[name]!r}") from error
+
+    uri = str(row["uri"])
+    absolute = uri if "://" in uri else str((listing.parent / uri).resolve())
+    return Movie(str(row["movie_id"]), absolute, text("title"), number("year"), text("split"), number("cast_size"))
+
+
+def _refuse_twins(movies: list[Movie]) -> None:
+    counted = Counter(movie.movie_id for movie in movies)
+    twins = [movie for movie in movies if counted[movie.movie_id] > 1]
+    if twins:
+        same = [movie.uri for movie in twins if movie.movie_id == twins[0].movie_id]
+        raise CorpusError(
+            f"two movies with one id {twins[0].movie_id!r}: {', '.join(same)}; rename a file, "
+            "or give ids of your own in a CSV with the columns movie_id, uri"
+        )

@@ -1,0 +1,49 @@
+"""What a harvest depends on, as hashes: if none of it changed, there is nothing to do."""
+
+import hashlib
+import json
+import os
+
+from harvest.config import HarvestConfig
+from harvest.dataset.records import SourceStamp
+from harvest.dataset.schema import SCHEMA_VERSION
+from harvest.errors import VideoDecodeError
+
+HARVEST_VERSION = 1
+"""Raised whenever the code's output changes for the same movie and config."""
+
+
+def source_stamp(path: str) -> SourceStamp:
+    """Size and time of a file. Raises VideoDecodeError where it cannot be looked at."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise VideoDecodeError(f"{path}: {error.strerror}; check the path in the corpus and its permissions") from error
+    return SourceStamp(size=status.st_size, modified=str(status.st_mtime_ns))
+
+
+def content_hash(path: str) -> str:
+    """Hash of the file's bytes, about 1 GB/s. Raises VideoDecodeError where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise VideoDecodeError(f"{path}: {error.strerror}; check the path in the corpus and its permissions") from error
+
+
+def config_hash(config: HarvestConfig) -> str:
+    """Hash of every number of a harvest."""
+    return _digest(config.model_dump(mode="json"))
+
+
+def harvest_id(content: str, config: str, models: str) -> str:
+    """What the tables of a movie depend on: its bytes, the config, the model files, the schema and the code.
+
+    Args:
+        content: of `content_hash`; config: of `config_hash`; models: the pack's hash.
+    """
+    return _digest([content, config, models, SCHEMA_VERSION, HARVEST_VERSION])
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=12).hexdigest()

@@ -1,0 +1,49 @@
+"""Results of segments, kept until their movie is whole. No reader looks here, and a resumed run takes up what lies here."""
+
+import json
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harvest.dataset.commit import to_parquet
+from harvest.dataset.records import staging_folder
+from harvest.dataset.schema import HARVEST_TABLES
+from harvest.dataset.store import Store
+from harvest.movie import SegmentTables
+from harvest.video import Segment
+
+
+def stage_segment(store: Store, harvest_id: str, segment: Segment, result: SegmentTables) -> None:
+    """Put a segment's tables, then the note that says that they are whole."""
+    folder = _folder(harvest_id, segment)
+    for name, table in result.tables.items():
+        store.put(f"{folder}/{name}.parquet", to_parquet(table))
+    digests = {str(frame): digest.hex() for frame, digest in result.digests.items()}
+    store.put(f"{folder}/segment.json", json.dumps({"drops": result.drops, "digests": digests}).encode())
+
+
+def is_staged(store: Store, harvest_id: str, segment: Segment) -> bool:
+    """Whether a segment is there, whole."""
+    return store.exists(f"{_folder(harvest_id, segment)}/segment.json")
+
+
+def staged_segments(store: Store, harvest_id: str, segments: Sequence[Segment]) -> list[SegmentTables]:
+    """The results of all segments of a movie. Raises FileNotFoundError where one is not there."""
+    return [_read(store, _folder(harvest_id, segment)) for segment in segments]
+
+
+def unstage(store: Store, harvest_id: str) -> None:
+    """Delete what was kept for a harvest."""
+    store.delete(staging_folder(harvest_id))
+
+
+def _read(store: Store, folder: str) -> SegmentTables:
+    notes = json.loads(store.get(f"{folder}/segment.json"))
+    tables = {name: pq.read_table(pa.BufferReader(store.get(f"{folder}/{name}.parquet"))) for name in HARVEST_TABLES}
+    digests = {int(frame): bytes.fromhex(digest) for frame, digest in notes["digests"].items()}
+    return SegmentTables(tables, notes["drops"], digests)
+
+
+def _folder(harvest_id: str, segment: Segment) -> str:
+    return f"{staging_folder(harvest_id)}/{segment.start}-{segment.stop}"

@@ -1,0 +1,58 @@
+"""A movie's tracks as arrays: what training and clustering take."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieRecord
+
+
+@dataclass(frozen=True)
+class TrackSet:
+    """The tracks of one movie, by track_id."""
+
+    track_ids: NDArray[np.int64]
+    """(n,)"""
+    means: NDArray[np.float32]
+    """(n, d) unit track means."""
+    cannot_link: NDArray[np.int64]
+    """(m, 2) pairs of rows of `means`, not of track ids."""
+
+    def rows(self, track_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the given tracks, which must be there."""
+        return np.searchsorted(self.track_ids, track_ids)
+
+
+def read_track_set(dataset: Dataset, movie: MovieRecord) -> TrackSet:
+    """Track means and cannot-links of a movie."""
+    tracks = dataset.read_shard(movie.shards["tracks"], ["track_id", "embedding"])
+    links = dataset.read_shard(movie.shards["links"], ["track_a", "track_b"])
+    ids = tracks["track_id"].to_numpy().astype(np.int64)
+    means = to_matrix(tracks["embedding"], movie.embedding_size)
+    pairs = np.stack([links["track_a"].to_numpy(), links["track_b"].to_numpy()], axis=1)
+    return TrackSet(ids, means, np.searchsorted(ids, pairs).astype(np.int64).reshape(-1, 2))
+
+
+def read_face_embeddings(dataset: Dataset, movie: MovieRecord) -> list[NDArray[np.float32]]:
+    """Raw face embeddings of each track, (n_i, d) float32, by track_id and frame."""
+    faces = dataset.read_shard(movie.shards["faces"], ["track_id", "embedding"])
+    faces = faces.filter(faces["embedding"].is_valid())
+    ids = faces["track_id"].to_numpy()
+    borders = np.flatnonzero(np.diff(ids)) + 1
+    return np.split(to_matrix(faces["embedding"], movie.embedding_size), borders) if len(ids) else []
+
+
+def to_matrix(lists: pa.ChunkedArray, size: int) -> NDArray[np.float32]:
+    """A column of lists of one length → (n, size) float32."""
+    flat = lists.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return flat.astype(np.float32).reshape(len(lists), size)
+
+
+def mean_embedding(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of the l2-normalised faces, l2-normalised: (n, d) raw → (d,) float32."""
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    mean = unit.mean(axis=0)
+    return (mean / np.linalg.norm(mean)).astype(np.float32)  # type: ignore[no-any-return]

@@ -1,0 +1,5 @@
+"""`python -m workflows …` is `castmine …`."""
+
+from workflows.cli import main
+
+main()

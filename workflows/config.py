@@ -1,0 +1,111 @@
+"""The whole configuration: one YAML file fills it, `--set section.key=value` overrides it, an unknown key is an error."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from cluster.config import ClusterConfig
+from harvest.config import HarvestConfig, Section
+from harvest.errors import ConfigError
+from train.config import TrainConfig
+
+
+class DecodeConfig(Section):
+    """Where video is decoded. The frames are the same either way."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    """cuda: NVDEC through a decord that was built with CUDA; checked at start."""
+
+
+class RunConfig(Section):
+    """How the work is spread. Nothing here changes what comes out."""
+
+    workers: int | None = Field(None, ge=1)
+    """Ray workers; unset: one for each core of this machine, or of the cluster."""
+    segment_minutes: float = Field(10, gt=0)
+    """Movies are harvested in segments of this length, on any free worker."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the face models run. cuda that is not active is an error at start, never a slow run on the CPU."""
+    gpus_per_worker: float = Field(1.0, gt=0)
+    """Share of a GPU that each worker holds, where device is cuda."""
+    batch: int = Field(1, ge=1)
+    """Frames or chips that the models take at once. More than 1 gains nothing on a CPU."""
+    memory_gb: float = Field(2.0, gt=0)
+    """Memory that a worker declares to Ray, in GiB."""
+    attempts: int = Field(3, ge=1)
+    """How often work is tried whose worker was lost, hung or ran out of memory."""
+    stall_s: float = Field(120, gt=0)
+    """A worker without progress for so many seconds is killed."""
+
+
+class Config(Section):
+    """Every number of castmine."""
+
+    harvest: HarvestConfig = HarvestConfig()
+    train: TrainConfig = TrainConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    decode: DecodeConfig = DecodeConfig()
+    run: RunConfig = RunConfig()
+
+
+def load_config(file: Path | None = None, overrides: Iterable[str] = ()) -> Config:
+    """The defaults, then the YAML file, then the overrides (`harvest.stride=3`, the value in YAML).
+
+    Raises:
+        ConfigError: a file that cannot be read, an unknown key (the nearest one is named), a value of the wrong kind.
+    """
+    values = _from_file(file) if file else {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override}: write it as section.key=value, for example --set harvest.stride=3")
+        _put(values, key.strip(), yaml.safe_load(text))
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, file) for problem in error.errors())) from error
+
+
+def keys(section: type[Section] = Config, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Every key with its default and its meaning, in the order of the classes."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field.default, field.description or ""
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: not YAML: {error}") from error
+    if not isinstance(values, dict | None):
+        raise ConfigError(f"{file}: must hold sections such as harvest: or train:, not {type(values).__name__}")
+    return values or {}
+
+
+def _put(values: dict[str, Any], key: str, value: object) -> None:
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {key}: {section} is a value, not a section")
+    values[name] = value
+
+
+def _explain(problem: Any, file: Path | None) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{key}: {problem['msg']} (given: {problem['input']!r})"
+    known = [name for name, _, _ in keys()]
+    sections = sorted({name.rsplit(".", 1)[0] for name in known})
+    near = get_close_matches(key, known + sections, n=1, cutoff=0.4)
+    advice = f"; did you mean {near[0]}?" if near else "; castmine config prints every key"
+    return f"{key}: no such key{f' in {file} or --set' if file else ''}{advice}"

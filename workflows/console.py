@@ -1,0 +1,80 @@
+"""What a person sees while castmine works: results on stdout, progress on stderr, one JSON heartbeat a minute off a terminal."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+HEARTBEAT_S = 60.0
+
+
+class Meter:
+    """Progress of one command: a bar with an ETA on a terminal, else a JSON line a minute."""
+
+    def __init__(self, label: str, unit: str) -> None:
+        self.label, self.unit = label, unit
+        self.total, self.done, self.note = 0.0, 0.0, ""
+        self._started = self._beaten = time.monotonic()
+        self._bar: Progress | None = None
+        if err.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn(f"{unit} · {{task.fields[note]}} ·"),
+                TimeElapsedColumn(),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+                console=err,
+                transient=True,
+            )
+            self._task = self._bar.add_task(label, total=None, note="starting")
+
+    def update(self, done: float, total: float, note: str) -> None:
+        """Say how far the work is: done of total units, and what is going on."""
+        self.done, self.total, self.note = done, total, note
+        if self._bar:
+            self._bar.update(self._task, completed=int(done), total=int(total) or None, note=note)
+        elif time.monotonic() - self._beaten >= HEARTBEAT_S:
+            self._beaten = time.monotonic()
+            print(json.dumps(self._heartbeat()), file=sys.stderr, flush=True)
+
+    def _heartbeat(self) -> dict[str, Any]:
+        elapsed = time.monotonic() - self._started
+        left = elapsed * (self.total - self.done) / self.done if self.done else None
+        return {
+            "heartbeat": self.label,
+            "done": round(self.done),
+            "total": round(self.total),
+            "unit": self.unit,
+            "elapsed_s": round(elapsed, 1),
+            "eta_s": None if left is None else round(left, 1),
+            "note": self.note,
+        }
+
+
+@contextmanager
+def meter(label: str, unit: str) -> Iterator[Meter]:
+    """A `Meter` on the screen for as long as the block runs."""
+    shown = Meter(label, unit)
+    if shown._bar is None:
+        yield shown
+        return
+    with shown._bar:
+        yield shown
+
+
+def write_json(path: Path | None, result: dict[str, Any]) -> None:
+    """What `--json FILE` asks for: what the command printed, for scripts."""
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=2, ensure_ascii=False, default=str) + "\n")

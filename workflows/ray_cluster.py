@@ -1,0 +1,72 @@
+"""Ray: started on this machine, or joined where an address says so. The only settings castmine gives it stand here."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from harvest.errors import CastmineError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+OBJECT_STORE_BYTES = 150 * 2**20
+"""Only ids and counts pass through Ray's object store; its default would take 30 % of the memory."""
+
+
+@contextmanager
+def ray_cluster(address: str | None = None, workers: int | None = None) -> Iterator[int]:
+    """Join the cluster at `address` (or RAY_ADDRESS, as in a submitted job), else start a local one; yields its cores.
+
+    Raises:
+        CastmineError: no cluster answers at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray will do from its next version on
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    local = address == "local"
+    settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "ignore_reinit_error": True}
+    if local:
+        cores = max(os.cpu_count() or 1, workers or 1)
+        settings |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    try:
+        ray.init(address=address, **settings)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise CastmineError(f"no Ray cluster could be used at {address}: {error}") from error
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))
+    finally:
+        ray.shutdown()
+
+
+def cause(error: BaseException) -> BaseException:
+    """The application's own error inside what Ray raises, or the error itself."""
+    if isinstance(error, RayTaskError):
+        return error.cause if isinstance(error.cause, Exception) else error
+    return error
+
+
+def map_tasks(
+    function: Callable[[Item], Result], items: Sequence[Item], in_flight: int
+) -> Iterable[tuple[Item, Result | BaseException]]:
+    """One Ray task an item, at most `in_flight` of them queued; yields (item, result or error) as they end.
+
+    Ray's own retries are off: with them, out-of-memory kills repeat without end.
+    """
+    task = ray.remote(function).options(max_retries=0, num_cpus=1)
+    waiting, running = list(items), {}
+    while waiting or running:
+        while waiting and len(running) < in_flight:
+            item = waiting.pop(0)
+            running[task.remote(item)] = item
+        done, _ = ray.wait(list(running), num_returns=1)
+        for reference in done:
+            item = running.pop(reference)
+            try:
+                yield item, ray.get(reference)
+            except RayError as error:
+                yield item, cause(error)
