@@ -27,7 +27,7 @@ class ReportConfig(Section):
     """Further tracks of a character whose faces are in the folded part (4-6 KB each); the rest have only a time †."""
     lanes: int = Field(default=30, ge=1)
     """Characters with a lane in the timeline; the others are folded away †."""
-    cut_lines: int = Field(default=200, ge=0)
+    cut_lines: int = Field(default=80, ge=0)
     """Up to this many cuts, lines of them run through all lanes; more would be a grey veil †."""
     portraits: int = Field(default=8, ge=1)
     """Portraits in a movie's line of the index †."""
