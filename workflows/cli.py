@@ -1,6 +1,6 @@
 """The command line: parse, call, print. Everything it does can be imported from the modules it calls."""
 
-import json
+import signal
 import sys
 from dataclasses import asdict
 from enum import StrEnum
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from click.exceptions import ClickException
 
 from harvest.errors import CastmineError, TooLittleDataError
 from workflows import printing
@@ -278,18 +277,24 @@ def _k_from(text: str) -> Any:
     raise typer.BadParameter(f"--k-from {text}: give threshold, labels, corpus, or a number of characters")
 
 
+class InterruptedRunError(CastmineError):
+    """Ctrl-C, or the SIGTERM by which a scheduler stops a job."""
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise InterruptedRunError("stopped; what was committed stays, and the same command goes on from there")
+
+
 def main() -> None:
     """Run the command line; an error is one line, never a traceback."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        status = app(standalone_mode=False)
-    except ClickException as error:
-        error.show()
-        status = USAGE
+        app()
+    except InterruptedRunError as error:
+        err.print(str(error))
+        sys.exit(INTERRUPTED)
     except CastmineError as error:
         err.print(f"[bold]{'refused' if isinstance(error, TooLittleDataError) else 'error'}[/bold]: ", end="")
         err.print(str(error), markup=False)
-        status = USAGE
-    except KeyboardInterrupt:
-        err.print("stopped; what was committed stays, and the same command goes on from there")
-        status = INTERRUPTED
-    sys.exit(status or 0)
+        sys.exit(USAGE)

@@ -11,7 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-out = Console(highlight=False, soft_wrap=True)
+FILE_WIDTH = 160
+"""Columns of what is printed into a file or a pipe."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 HEARTBEAT_S = 60.0

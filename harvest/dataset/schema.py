@@ -55,7 +55,7 @@ _COLUMNS: dict[str, list[Column]] = {
         ("frame", pa.int32(), "frame number, from 0"),
         ("time_s", pa.float64(), "time of the frame, seconds from the first frame of the movie"),
         *_BOX,
-        ("landmarks", pa.list_(pa.float32(), 10), "x, y of left eye, right eye, nose, left and right mouth corner, px; null: interpolated"),
+        ("landmarks", pa.list_(pa.float32()), "x, y of left eye, right eye, nose, left and right mouth corner, px; null: interpolated"),
         ("score", pa.float32(), "detection score, 0-1; null: interpolated"),
         ("detected", pa.bool_(), "false: the box is interpolated between two detections"),
         ("sharpness", pa.float32(), "variance of the Laplacian of the 112 px grey face; null: interpolated"),

@@ -1,0 +1,133 @@
+"""A harvest as it runs on Ray: which jobs follow from which, what failed, how far it is."""
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import ray
+
+from harvest.corpus import Movie
+from harvest.dataset.commit import note_failure
+from harvest.dataset.read import Dataset
+from harvest.errors import DatasetError, ModelsError, VideoDecodeError
+from harvest.faces import Pack
+from harvest.video import Segment, check_decode_device, plan_segments
+from workflows.config import Config
+from workflows.console import Meter, meter
+from workflows.harvest import MovieState
+from workflows.pool import Job, Pool
+from workflows.ray_cluster import ray_cluster
+from workflows.worker import HarvestWorker, MovieReport, Probe, SegmentReport
+
+FINISH_WEIGHT = 1e12
+"""A movie whose segments are all there is committed before anything else is begun."""
+PROBE_WEIGHT = 1e11
+"""All movies are opened before the first is harvested: the longest goes first, and the ETA knows all."""
+
+
+class HarvestRun:
+    """The jobs of a run and what follows from each: probe → segments → finish, or once more as one segment."""
+
+    def __init__(self, dataset: Dataset, root: str, pack: Pack, config: Config, states: dict[str, MovieState]) -> None:
+        self._dataset, self._root, self._pack, self._config, self._states = dataset, root, pack, config, states
+        self._probes: dict[str, Probe] = {}
+        self._segments: dict[str, list[Segment]] = {}
+        self._out: Counter[str] = Counter()
+        """Segments of a movie that are still to come back."""
+
+    def run(self, address: str | None) -> None:
+        """Do all jobs. Raises ModelsError where the models cannot run on the device that was asked for."""
+        run = self._config.run
+        check_decode_device(self._config.decode.device)
+        with meter("harvest", "frames") as shown, ray_cluster(address, run.workers) as cores:
+            options: dict[str, Any] = {"num_cpus": 1, "memory": int(run.memory_gb * 2**30), "max_concurrency": 2}
+            options |= {"max_restarts": 0, "max_task_retries": 0}
+            options |= {"num_gpus": run.gpus_per_worker} if run.device == "cuda" else {}
+            actor = ray.remote(HarvestWorker).options(**options)
+
+            def start() -> Any:
+                return actor.remote(self._root, self._pack, self._config)
+
+            def wanted(job: Job) -> bool:
+                return self._states[job.arguments[0].movie_id].state == "todo"
+
+            pool = Pool(start, run.workers or cores, run.attempts, run.stall_s)
+            pool.run(self._first_jobs(), self._after, lambda units: self._show(shown, units), wanted)
+
+    def _first_jobs(self) -> list[Job]:
+        todo = [state.movie for state in self._states.values() if state.state == "todo"]
+        return [Job(f"{movie.movie_id}: open", "probe", (movie,), weight=PROBE_WEIGHT) for movie in todo]
+
+    def _after(self, job: Job, result: Any) -> list[Job]:
+        """What follows from the end of a job."""
+        movie: Movie = job.arguments[0]
+        if isinstance(result, ModelsError):
+            raise result
+        if isinstance(result, VideoDecodeError) and len(self._segments.get(movie.movie_id, ())) > 1:
+            return self._redo_whole(movie)
+        if isinstance(result, BaseException):
+            self._fail(movie, job, result)
+            return []
+        follow = {"probe": self._probed, "harvest": self._harvested, "finish": self._finished}
+        return follow[job.method](movie, result)
+
+    def _probed(self, movie: Movie, probe: Probe) -> list[Job]:
+        self._probes[movie.movie_id] = probe
+        minutes = self._config.run.segment_minutes if probe.facts.seekable else None
+        facts, context = probe.facts, self._config.harvest.shots.context
+        return self._segment_jobs(movie, plan_segments(facts.frames, facts.fps, minutes, context))
+
+    def _segment_jobs(self, movie: Movie, segments: list[Segment]) -> list[Job]:
+        self._segments[movie.movie_id], self._out[movie.movie_id] = segments, len(segments)
+        probe = self._probes[movie.movie_id]
+        return [
+            Job(f"{movie.movie_id}: frames {part.start}-{part.stop}", "harvest", (movie, probe, part), probe.facts.frames)
+            for part in segments
+        ]
+
+    def _redo_whole(self, movie: Movie) -> list[Job]:
+        """Seeking proved wrong: the whole movie again, forward from frame 0."""
+        probe = self._probes[movie.movie_id]
+        facts = probe.facts.model_copy(update={"seekable": False})
+        self._probes[movie.movie_id] = replace(probe, facts=facts)
+        return self._segment_jobs(movie, [Segment(0, facts.frames)])
+
+    def _harvested(self, movie: Movie, report: SegmentReport) -> list[Job]:
+        state = self._states[movie.movie_id]
+        state.frames += report.frames
+        state.seconds.update(report.seconds)
+        self._out[movie.movie_id] -= 1
+        if self._out[movie.movie_id]:
+            return []
+        arguments = (movie, self._probes[movie.movie_id], self._segments[movie.movie_id])
+        return [Job(f"{movie.movie_id}: commit", "finish", arguments, weight=FINISH_WEIGHT)]
+
+    def _finished(self, movie: Movie, report: MovieReport | None) -> list[Job]:
+        if report is None:
+            return self._redo_whole(movie)
+        state = self._states[movie.movie_id]
+        state.state, state.rows, state.drops, state.seekable = "done", report.rows, report.drops, report.seekable
+        return []
+
+    def _fail(self, movie: Movie, job: Job, error: BaseException) -> None:
+        state = self._states[movie.movie_id]
+        state.state, state.message = "failed", str(error) or type(error).__name__
+        earlier = {failure.movie_id: failure.attempts for failure in self._dataset.failures()}
+        attempts = earlier.get(movie.movie_id, 0) + job.attempts
+        with suppress(DatasetError):  # a full disk must not end the run; the summary and the exit status name the movie
+            note_failure(
+                self._dataset.store,
+                movie.movie_id,
+                movie.uri,
+                job.method,
+                type(error).__name__,
+                state.message,
+                attempts,
+            )
+
+    def _show(self, shown: Meter, units: dict[str, float]) -> None:
+        total = sum(probe.facts.frames for probe in self._probes.values())
+        done = sum(state.frames for state in self._states.values()) + sum(units.values())
+        ended = sum(state.state in ("done", "failed") for state in self._states.values())
+        shown.update(min(done, total), total, f"{ended} of {len(self._states)} movies")
