@@ -19,24 +19,27 @@ class ShotsConfig(Section):
     """Cuts and dissolves, by a rule that looks `context` frames to either side and keeps no state."""
 
     context: int = Field(default=32, ge=16)
-    """W: whether a shot begins at frame f depends on frames f-W … f+W only †. It finds dissolves of up to W-10 frames."""
+    """W: whether a shot begins at frame f depends on frames f-W … f+W only †. Dissolves of W-10 frames are found."""
     cut_change: float = Field(default=27.0, gt=0)
     """A cut changes hue, saturation and value by this much on average (0-255; PySceneDetect's default) …"""
     cut_margin: float = Field(default=15.0, ge=0)
-    """… by this much more than either of the two frames before and after (cuts from 28, fast movement to 12 †) …"""
+    """… and by this much more than the two frames before and after do (cuts from 28, fast movement to 12 †) …"""
     cut_colour: float = Field(default=12.0, ge=0)
-    """… and red, green and blue by this much: hue alone jumps in grey pictures (cuts from 23, grey to 5 †)."""
+    """… and the picture by this much, dark ones made brighter: hue alone jumps in grey (cuts from 24, grey to 5 †)."""
+    cut_colour_margin: float = Field(default=17.0, ge=0)
+    """Or else the picture, dark ones made brighter, by this much more than then (cuts from 24, movement to 11 †)."""
     flash_frames: int = Field(default=6, ge=1, le=12)
     """A picture that comes back within so many frames was interrupted by a flash, not cut †."""
-    flash_return: float = Field(default=0.5, ge=0, le=1)
+    flash_return: float = Field(default=0.25, ge=0, le=1)
     """It has come back when it differs from before by less than this share of the change †."""
     dissolve_misfit: float = Field(default=0.1, gt=0)
     """Largest distance of the frames of a dissolve from a steady mixture of its ends, as a share of the ends' distance
     (photomovies: dissolves to 0.05, other frames from 0.10 †)."""
     dissolve_colour: float = Field(default=12.0, gt=0)
-    """The ends of a dissolve differ by this much (0-255) in more than half of the picture †."""
-    dissolve_alike: float = Field(default=0.8, ge=0, le=1)
-    """Ends that correlate more than this are one picture in another light †."""
+    """The ends of a dissolve differ by this much, dark ones made brighter, in half of the picture; and so much of the
+    later end is no brighter or darker form of the earlier (photomovies from 22, lights turned down to 6 †)."""
+    dissolve_alike: float = Field(default=0.7, ge=0, le=1)
+    """Ends that correlate more than this are one picture in another light (dissolves to 0.65, lights from 0.8 †)."""
     dissolve_apart: int = Field(default=6, ge=1, le=8)
     """Of the dissolves that may begin within so many frames of each other, the best-fitting is taken †."""
 

@@ -4,6 +4,7 @@ Everything is computed from integers that float64 holds exactly (sums of 8-bit v
 depend on where reading began, on memory layout or on the order in which a library adds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -23,16 +24,22 @@ HALF_SEEN = 0.15
 through a dissolve it was 0.09, at a cut 0.24."""
 TRIED = 4
 """Lengths tried robustly at one frame: bounds the cost in a long pan, where many would pass the first test."""
+BRIGHT = 60.0
+"""Mean of a picture to which darker ones are raised before they are compared: a cut between two dark pictures changes
+little in numbers and all to the eye (hamilton's cuts are found down to a fifth of its light) …"""
+MOST_RAISED = 4.0
+"""… but no more than this: at 8 the last steps of a fade to black became cuts."""
 NO_FIT = float("inf")
 
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """What is kept of a frame while it is in the window."""
+    """What is kept of a frame while it is in the window; changes are from the frame before, 0 at the first."""
 
     change: float
-    """Mean absolute change of hue, saturation and value from the frame before (0 at the first): the content value of
-    PySceneDetect's ContentDetector."""
+    """Mean absolute change of hue, saturation and value: the content value of PySceneDetect's ContentDetector."""
+    colour: float
+    """Mean absolute change of the thumbnail, raised."""
     thumbnail: np.ndarray
     """(9 * 16 * 3,) float64 of whole numbers 0-255."""
 
@@ -41,7 +48,8 @@ class FeatureExtractor:
     """Features of frames given one after another."""
 
     def __init__(self) -> None:
-        self._before: np.ndarray | None = None
+        self._hsv: np.ndarray | None = None
+        self._thumbnail: np.ndarray | None = None
 
     def __call__(self, image: np.ndarray) -> FrameFeatures:
         """image: (h, w, 3) uint8 RGB."""
@@ -49,43 +57,54 @@ class FeatureExtractor:
         step = max(1, min(image.shape[0] // height, image.shape[1] // width))
         small = cv2.resize(np.ascontiguousarray(image[::step, ::step]), COMPARED, interpolation=cv2.INTER_LINEAR)
         hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
-        change = 0.0 if self._before is None else cv2.norm(hsv, self._before, cv2.NORM_L1) / hsv.size
-        self._before = hsv
-        thumbnail = cv2.resize(small, THUMBNAIL, interpolation=cv2.INTER_AREA)
-        return FrameFeatures(change, thumbnail.reshape(-1).astype(np.float64))
-
-
-def stands_out(changes: np.ndarray, at: int, config: ShotsConfig) -> bool:
-    """Whether the change at `at` is a cut's: large, and larger by a margin than those of the two frames on either side.
-
-    changes: (n,) of consecutive frames, with `at - 2 … at + 2` clipped to it. In a fast pan or when a person steps in,
-    the neighbours change almost as much; a flash of one or two frames changes twice within the window.
-    """
-    if changes[at] < config.cut_change:
-        return False
-    around = np.concatenate([changes[max(0, at - 2) : at], changes[at + 1 : at + 3]])
-    return bool(changes[at] - around.max(initial=0.0) >= config.cut_margin)
-
-
-def colours_stay_changed(thumbnails: np.ndarray, at: int, config: ShotsConfig) -> bool:
-    """Whether the picture changes at `at` in more than its hue, and does not come back as after a flash.
-
-    thumbnails: (n, d) of consecutive frames, `at - flash_frames - 1 … at + flash_frames` clipped to it; at ≥ 1.
-    """
-    before, after = thumbnails[at - 1], thumbnails[at]
-    change = _distance(before, after)
-    if change < config.cut_colour:
-        return False
-    least = config.flash_return * change
-    later = thumbnails[at + 1 : at + 1 + config.flash_frames]
-    earlier = thumbnails[max(0, at - 1 - config.flash_frames) : at - 1]
-    return all(_distance(before, frame) >= least for frame in later) and all(
-        _distance(after, frame) >= least for frame in earlier
-    )
+        thumbnail = cv2.resize(small, THUMBNAIL, interpolation=cv2.INTER_AREA).reshape(-1).astype(np.float64)
+        change = colour = 0.0
+        if self._hsv is not None and self._thumbnail is not None:
+            change = cv2.norm(hsv, self._hsv, cv2.NORM_L1) / hsv.size
+            colour = _distance(thumbnail, self._thumbnail) * _raise(thumbnail, self._thumbnail)
+        self._hsv, self._thumbnail = hsv, thumbnail
+        return FrameFeatures(change, colour, thumbnail)
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).mean())
+
+
+def _raise(one: np.ndarray, other: np.ndarray) -> float:
+    """Factor by which both pictures are raised so that the brighter is BRIGHT; 1 where it is."""
+    return min(MOST_RAISED, max(1.0, BRIGHT / max(float(one.mean()), float(other.mean()), 1.0)))
+
+
+def stands_out(frames: Sequence[FrameFeatures], at: int, config: ShotsConfig) -> bool:
+    """Whether the change at `at` is a cut's: larger by a margin than those of the two frames on either side.
+
+    frames: consecutive, with `at - 2 … at + 2` clipped to the movie. In a fast pan or where a person steps in, the
+    neighbours change almost as much; a flash of one or two frames changes twice within these five.
+    """
+    around = [*frames[max(0, at - 2) : at], *frames[at + 1 : at + 3]]
+    here = frames[at]
+    if here.colour < config.cut_colour:
+        return False
+    change_margin = here.change - max((frame.change for frame in around), default=0.0)
+    colour_margin = here.colour - max((frame.colour for frame in around), default=0.0)
+    return colour_margin >= config.cut_colour_margin or (
+        here.change >= config.cut_change and change_margin >= config.cut_margin
+    )
+
+
+def stays_changed(frames: Sequence[FrameFeatures], at: int, config: ShotsConfig) -> bool:
+    """Whether the picture of before `at` does not come back, as it does after a flash.
+
+    frames: consecutive, with `at - flash_frames - 1 … at + flash_frames` clipped to the movie; at ≥ 1.
+    """
+    pictures = [frame.thumbnail for frame in frames]
+    before, after = pictures[at - 1], pictures[at]
+    least = config.flash_return * _distance(before, after)
+    later = pictures[at + 1 : at + 1 + config.flash_frames]
+    earlier = pictures[max(0, at - 1 - config.flash_frames) : at - 1]
+    return all(_distance(before, picture) >= least for picture in later) and all(
+        _distance(after, picture) >= least for picture in earlier
+    )
 
 
 def best_dissolve(thumbnails: np.ndarray, config: ShotsConfig) -> tuple[float, int]:
@@ -123,12 +142,11 @@ def _ramp_misfit(progress: np.ndarray) -> float:
 def _robust_misfit(start: np.ndarray, end: np.ndarray, offsets: np.ndarray, config: ShotsConfig) -> float:
     """Misfit of ramp and mixture by medians over the picture, so that a person who moves in a part of it does no harm.
 
-    Two pictures that are alike up to gain and offset are one shot whose light changes; a span that changes less than
-    half of the picture is a movement within it.
+    offsets: (STEADY + L + STEADY, d) frames minus `start`.
     """
     span = end - start
     typical = float(np.median(np.abs(span)))
-    if typical < config.dissolve_colour or _correlation(start, end) > config.dissolve_alike:
+    if typical * _raise(start, end) < config.dissolve_colour or not _another_picture(start, end, config):
         return NO_FIT
     moved = np.abs(span) >= typical
     progress = np.median(offsets[:, moved] / span[moved], axis=1)
@@ -136,6 +154,9 @@ def _robust_misfit(start: np.ndarray, end: np.ndarray, offsets: np.ndarray, conf
     return float(np.hypot(_ramp_misfit(progress), np.sqrt((unexplained**2).mean())))
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    one, other = one - one.mean(), other - other.mean()
-    return float(one @ other / max(np.sqrt((one @ one) * (other @ other)), 1e-9))
+def _another_picture(start: np.ndarray, end: np.ndarray, config: ShotsConfig) -> bool:
+    """Whether `end` shows something that is not `start` under another light (a gain and an offset)."""
+    one, other = start - start.mean(), end - end.mean()
+    alike = float(one @ other / max(np.sqrt((one @ one) * (other @ other)), 1e-9))
+    new = float(other.std() * np.sqrt(max(0.0, 1 - alike**2)))
+    return alike <= config.dissolve_alike and new >= config.dissolve_colour

@@ -17,8 +17,8 @@ from harvest.shot_scores import (
     FeatureExtractor,
     FrameFeatures,
     best_dissolve,
-    colours_stay_changed,
     stands_out,
+    stays_changed,
 )
 
 
@@ -72,8 +72,8 @@ class _Window:
 
     def __init__(self, config: ShotsConfig) -> None:
         self._config = config
-        # decide(f) compares the scores up to f + dissolve_apart; such a score reads its dissolve, the steady frames
-        # after it and, to see that no cut is among them, two frames more
+        # decide(f) compares the scores from f - longest - apart to f + apart; such a score reads its dissolve, the
+        # steady frames around it and, to see that no cut is among them, two frames more
         self._longest = config.context - config.dissolve_apart - STEADY - 2
         self._first = self._last = -1
         self._features: dict[int, FrameFeatures] = {}
@@ -96,27 +96,37 @@ class _Window:
             return None, 0
         if self._is_cut(index):
             return "cut", 0
-        misfit, length = self._dissolve(index)
-        if misfit > self._config.dissolve_misfit:
+        # a long dissolve fits again over its second half, with an end of its own: only the first is one
+        if not self._fits_best(index) or any(
+            self._fits_best(other) and other + self._dissolve(other)[1] > index
+            for other in range(index - self._longest, index)
+        ):
             return None, 0
-        apart = self._config.dissolve_apart
-        earlier = min(self._dissolve(other)[0] for other in range(index - apart, index))
-        later = min(self._dissolve(other)[0] for other in range(index + 1, index + apart + 1))
-        return ("dissolve", length) if misfit < earlier and misfit <= later else (None, 0)
+        return "dissolve", self._dissolve(index)[1]
 
     def _is_cut(self, index: int) -> bool:
         if not self._stands_out(index):
             return False
         reach = self._config.flash_frames + 1
         numbers = self._read(index - reach, index + reach)
-        return colours_stay_changed(self._thumbnails(numbers), index - numbers.start, self._config)
+        return stays_changed([self._features[number] for number in numbers], index - numbers.start, self._config)
 
     def _stands_out(self, index: int) -> bool:
         if index not in self._outstanding:
             numbers = self._read(index - 2, index + 3)
-            changes = np.array([self._features[number].change for number in numbers])
-            self._outstanding[index] = stands_out(changes, index - numbers.start, self._config)
+            frames = [self._features[number] for number in numbers]
+            self._outstanding[index] = stands_out(frames, index - numbers.start, self._config)
         return self._outstanding[index]
+
+    def _fits_best(self, index: int) -> bool:
+        """Whether a dissolve that begins at `index` fits, and better than one that begins a little before or after."""
+        misfit, _ = self._dissolve(index)
+        if misfit > self._config.dissolve_misfit:
+            return False
+        apart = self._config.dissolve_apart
+        earlier = min(self._dissolve(other)[0] for other in range(index - apart, index))
+        later = min(self._dissolve(other)[0] for other in range(index + 1, index + apart + 1))
+        return misfit < earlier and misfit <= later
 
     def _dissolve(self, index: int) -> tuple[float, int]:
         """Misfit and length of the best dissolve that begins at `index`."""
@@ -132,11 +142,8 @@ class _Window:
         whole = range(numbers.start, cut)
         if len(whole) <= 2 * STEADY:
             return NO_FIT, 0
-        return best_dissolve(self._thumbnails(whole), self._config)
+        return best_dissolve(np.stack([self._features[number].thumbnail for number in whole]), self._config)
 
     def _read(self, start: int, stop: int) -> range:
         """Frame numbers from `start` to before `stop`, as far as there are such frames."""
         return range(max(start, self._first), min(stop, self._last + 1))
-
-    def _thumbnails(self, numbers: range) -> np.ndarray:
-        return np.stack([self._features[number].thumbnail for number in numbers])
