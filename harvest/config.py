@@ -1,10 +1,9 @@
 """Every number of a harvest, named and documented. A YAML file fills these and `--set harvest.stride=3` overrides them.
 
-All fields here change the output, so all of them enter a movie's `harvest_id`; how the work is spread over workers stands
-in `workflows/config.py`. † marks a choice of ours where the papers give none.
+All fields here change the output, so all of them enter a movie's `harvest_id`; how the work is spread over workers
+stands in `workflows/config.py`. † marks a choice of ours where the papers give none.
 """
 
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -90,7 +89,7 @@ class EmbedConfig(Section):
     at_least: int = Field(9, ge=1)
     """… but never fewer than this many, spread evenly, where the track has them."""
     chip_quality: int = Field(95, ge=1, le=100)
-    """JPEG quality of the stored chip. The embedding is that of the stored chip, not of the crop before compression †."""
+    """JPEG quality of the stored chip; the embedding is that of the stored chip, not of the crop before it †."""
 
 
 class LinksConfig(Section):

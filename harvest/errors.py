@@ -1,4 +1,4 @@
-"""The errors castmine raises on purpose. Each message says what, where and what to do; the command line prints it alone."""
+"""The errors castmine raises on purpose. A message says what, where and what to do; the user sees it alone."""
 
 
 class CastmineError(Exception):

@@ -23,8 +23,8 @@ class CannotLink:
 def cannot_links(tracks: list[tuple[Ints, Floats]], config: LinksConfig) -> list[CannotLink]:
     """The cannot-link pairs among the tracks of one shot.
 
-    A frame counts where both faces were detected and their boxes overlap by at most `config.overlap` of the smaller one:
-    a face that was found twice is never seen apart from itself, two people who cross are before and after.
+    A frame counts where both faces were detected and their boxes overlap by at most `config.overlap` of the smaller
+    one: a face that was found twice is never seen apart from itself, two people who cross are before and after.
 
     Args:
         tracks: per track its detected frames (n,), ascending, frames of a dissolve left out, and their boxes (n, 4).

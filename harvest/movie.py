@@ -1,7 +1,7 @@
 """The way of a movie: decode → shots → detect → track → quality → embed → links, in segments, then joined.
 
-Any split into segments gives the same tables: a shot belongs to the segment in which it starts, and its worker reads on to
-the shot's end (design rule 3).
+Any split into segments gives the same tables: a shot belongs to the segment in which it starts, and its worker reads
+on to the shot's end (design rule 3).
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ from harvest.video import Segment, VideoReader, frame_digest
 
 @dataclass(frozen=True)
 class SegmentTables:
-    """What one segment gives: tables with ids of its own, counts of what was dropped, digests of the frames at its borders."""
+    """What one segment gives: tables with ids of its own, what was dropped, digests of the frames at its borders."""
 
     tables: dict[str, pa.Table]
     drops: dict[str, int]
@@ -111,7 +111,9 @@ def _tables(movie_id: str, shots: list[Shot], reader: VideoReader, bench: Bench)
     for shot_id, shot in enumerate(shots):
         first = len(rows["tracks"])
         track_ids = list(range(first, first + len(shot.tracks)))
-        settled = [(track.seen.frames[track.seen.settled], track.seen.boxes[track.seen.settled]) for track in shot.tracks]
+        settled = [
+            (track.seen.frames[track.seen.settled], track.seen.boxes[track.seen.settled]) for track in shot.tracks
+        ]
         rows["shots"].append(shot_row(movie_id, shot_id, shot, times_s))
         for track_id, track in zip(track_ids, shot.tracks, strict=True):
             rows["tracks"].append(track_row(movie_id, track_id, shot_id, track, times_s, config.quality))

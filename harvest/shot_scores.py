@@ -39,7 +39,9 @@ class FrameFeatures:
     change: float
     """Mean absolute change of hue, saturation and value: the content value of PySceneDetect's ContentDetector."""
     colour: float
-    """Mean absolute change of the thumbnail, raised."""
+    """Mean absolute change of the thumbnail."""
+    brightness: float
+    """Mean of the thumbnail."""
     thumbnail: np.ndarray
     """(9 * 16 * 3,) float64 of whole numbers 0-255."""
 
@@ -53,26 +55,25 @@ class FeatureExtractor:
 
     def __call__(self, image: np.ndarray) -> FrameFeatures:
         """image: (h, w, 3) uint8 RGB."""
-        width, height = COMPARED
-        step = max(1, min(image.shape[0] // height, image.shape[1] // width))
-        small = cv2.resize(np.ascontiguousarray(image[::step, ::step]), COMPARED, interpolation=cv2.INTER_LINEAR)
+        # linear, not by area: 0.1 ms against 15 ms at 1080p; thumbnails are averages all the same
+        small = cv2.resize(image, COMPARED, interpolation=cv2.INTER_LINEAR)
         hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
         thumbnail = cv2.resize(small, THUMBNAIL, interpolation=cv2.INTER_AREA).reshape(-1).astype(np.float64)
         change = colour = 0.0
         if self._hsv is not None and self._thumbnail is not None:
             change = cv2.norm(hsv, self._hsv, cv2.NORM_L1) / hsv.size
-            colour = _distance(thumbnail, self._thumbnail) * _raise(thumbnail, self._thumbnail)
+            colour = _distance(thumbnail, self._thumbnail)
         self._hsv, self._thumbnail = hsv, thumbnail
-        return FrameFeatures(change, colour, thumbnail)
+        return FrameFeatures(change, colour, float(thumbnail.mean()), thumbnail)
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).mean())
 
 
-def _raise(one: np.ndarray, other: np.ndarray) -> float:
-    """Factor by which both pictures are raised so that the brighter is BRIGHT; 1 where it is."""
-    return min(MOST_RAISED, max(1.0, BRIGHT / max(float(one.mean()), float(other.mean()), 1.0)))
+def _raise(brightest: float) -> float:
+    """Factor by which pictures are raised so that the brightest of them is BRIGHT; 1 where it is."""
+    return min(MOST_RAISED, max(1.0, BRIGHT / max(brightest, 1.0)))
 
 
 def stands_out(frames: Sequence[FrameFeatures], at: int, config: ShotsConfig) -> bool:
@@ -83,11 +84,12 @@ def stands_out(frames: Sequence[FrameFeatures], at: int, config: ShotsConfig) ->
     """
     around = [*frames[max(0, at - 2) : at], *frames[at + 1 : at + 3]]
     here = frames[at]
-    if here.colour < config.cut_colour:
+    raised = _raise(max(frame.brightness for frame in (here, *around)))
+    if here.colour * raised < config.cut_colour:
         return False
     change_margin = here.change - max((frame.change for frame in around), default=0.0)
     colour_margin = here.colour - max((frame.colour for frame in around), default=0.0)
-    return colour_margin >= config.cut_colour_margin or (
+    return colour_margin * raised >= config.cut_colour_margin or (
         here.change >= config.cut_change and change_margin >= config.cut_margin
     )
 
@@ -146,7 +148,9 @@ def _robust_misfit(start: np.ndarray, end: np.ndarray, offsets: np.ndarray, conf
     """
     span = end - start
     typical = float(np.median(np.abs(span)))
-    if typical * _raise(start, end) < config.dissolve_colour or not _another_picture(start, end, config):
+    if typical * _raise(max(float(start.mean()), float(end.mean()))) < config.dissolve_colour or not _another_picture(
+        start, end, config
+    ):
         return NO_FIT
     moved = np.abs(span) >= typical
     progress = np.median(offsets[:, moved] / span[moved], axis=1)

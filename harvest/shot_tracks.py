@@ -1,4 +1,4 @@
-"""One shot: its analysed frames in, its tracks out. Detect, track, measure and cut chips frame by frame; embed at the end."""
+"""One shot: its analysed frames in, its tracks out. Detect, track and measure frame by frame; embed at the end."""
 
 from collections import Counter
 from collections.abc import Callable

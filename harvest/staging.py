@@ -1,4 +1,4 @@
-"""Results of segments, kept until their movie is whole. No reader looks here, and a resumed run takes up what lies here."""
+"""Results of segments, kept until their movie is whole. No reader looks here; a resumed run takes up what lies here."""
 
 import json
 from collections.abc import Sequence

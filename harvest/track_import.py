@@ -37,9 +37,9 @@ class ImportedMovie:
 def read_tracks(path: Path) -> Iterator[ImportedMovie]:
     """Movies of a Parquet file with a row per track.
 
-    Columns: movie_id, track_id (unique in its movie), shot_id, start_frame, end_frame (exclusive), embeddings (a list of
-    face embeddings, each of the same length, raw network output); optional identity and fps. Tracks of one shot whose
-    frames overlap are cannot-link (methods.md §5).
+    Columns: movie_id, track_id (unique in its movie), shot_id, start_frame, end_frame (exclusive), embeddings (a list
+    of face embeddings, each of the same length, raw network output); optional identity and fps. Tracks of one shot
+    whose frames overlap are cannot-link.
 
     Raises:
         CorpusError: not such a file; the movie and the row are named.
@@ -61,7 +61,10 @@ def _movie(movie_id: str, rows: pa.Table, path: Path) -> ImportedMovie:
     ids = rows["track_id"].to_pylist()
     if len(set(ids)) < len(ids):
         raise CorpusError(f"{path}: movie {movie_id!r} has two tracks with one track_id")
-    faces = [_embeddings(row, f"{path}: movie {movie_id!r}, track {id_}") for id_, row in zip(ids, rows["embeddings"], strict=True)]
+    faces = [
+        _embeddings(row, f"{path}: movie {movie_id!r}, track {id_}")
+        for id_, row in zip(ids, rows["embeddings"], strict=True)
+    ]
     size = faces[0].shape[1]
     if any(track.shape[1] != size for track in faces):
         raise CorpusError(f"{path}: movie {movie_id!r} has embeddings of different lengths")
@@ -116,9 +119,11 @@ def _shots(movie_id: str, rows: pa.Table, fps: float) -> pa.Table:
     })  # fmt: skip
 
 
-def _tracks(movie_id: str, rows: pa.Table, faces: list[np.ndarray], pairs: list[dict[str, int]], fps: float) -> pa.Table:
+def _tracks(
+    movie_id: str, rows: pa.Table, faces: list[np.ndarray], pairs: list[dict[str, int]], fps: float
+) -> pa.Table:
     ids = rows["track_id"].to_pylist()
-    partners = {track: 0 for track in ids}
+    partners = dict.fromkeys(ids, 0)
     for pair in pairs:
         partners[pair["track_a"]] += 1
         partners[pair["track_b"]] += 1

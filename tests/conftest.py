@@ -1,4 +1,4 @@
-"""Fixtures every test may use: the shared models, clips and benchmarks, skipped with a clear word where they are absent."""
+"""Fixtures every test may use: the shared models, clips and benchmarks; a clear skip where they are absent."""
 
 from pathlib import Path
 

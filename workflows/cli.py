@@ -35,7 +35,8 @@ MAIN, MORE = "From a movie to its cast", "More"
 
 DatasetOption = Annotated[str, typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset.")]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file; [b]castmine config[/b] prints its keys.")
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="YAML file; [b]castmine config[/b] prints its keys."),
 ]
 SetOption = Annotated[
     list[str], typer.Option("--set", "-s", metavar="K=V", help="One key of the configuration: harvest.stride=2.")
@@ -69,8 +70,9 @@ def castmine(
     Decode movies, detect and track every face, learn from what the tracks themselves tell (one track: one person; seen
     together: different people), and group the tracks of each movie into a cast. No human label is needed.
 
-    [b]Begin with[/b]  castmine demo   or   castmine harvest clip.mp4 --dataset clips && castmine cluster --dataset clips &&
-    castmine report --dataset clips --out sheets
+    [b]Begin with[/b]   castmine demo
+
+    [b]Then[/b]   castmine harvest clip.mp4 -d clips && castmine cluster -d clips && castmine report -d clips -o sheets
     """
     if shown_version:
         out.print(f"castmine {version('castmine')}")
@@ -151,7 +153,9 @@ def cluster(
     ] = None,
     k_from: Annotated[
         str,
-        typer.Option(metavar="WHERE", help="Number of characters: threshold, labels, corpus (its cast_size), or a number."),
+        typer.Option(
+            metavar="WHERE", help="Number of characters: threshold, labels, corpus (its cast_size), or a number."
+        ),
     ] = "threshold",
     run: Annotated[str | None, typer.Option(help="Name of this clustering.", show_default="method and model")] = None,
     movies: Annotated[str, typer.Option(metavar="ID,…", help="Only these movies.", show_default="all")] = "",
@@ -182,7 +186,7 @@ def report(
 ) -> None:
     """Write a cast sheet per movie: an HTML page that opens anywhere, without a network."""
     from harvest.dataset.read import Dataset
-    from workflows.report import write_report
+    from workflows.report.write import write_report
 
     pages = write_report(Dataset.open(dataset), run, out_folder)
     out.print(f"{len(pages) - 1} cast sheets: open {pages[0]}")
@@ -194,7 +198,9 @@ def sql(
     query: Annotated[
         str | None, typer.Argument(help="One SELECT, or the name of a shipped query.", show_default="a prompt")
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset.")
+    ] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.table,
     out_file: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Every view with its columns' meaning.")] = False,
@@ -202,7 +208,7 @@ def sql(
 ) -> None:
     """Ask the dataset in SQL: one SELECT over movies, shots, tracks, faces, links, clusters and more."""
     from harvest.dataset.read import Dataset
-    from workflows.prompt import answer, print_queries, print_schema
+    from workflows.sql.prompt import answer, print_queries, print_schema
 
     if schema or list_:
         (print_schema if schema else print_queries)(out)
@@ -214,9 +220,9 @@ def sql(
 
 @app.command(rich_help_panel=MAIN)
 def demo(
-    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for everything it makes.")] = Path(
-        "demo"
-    ),
+    out_folder: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for everything it makes.")
+    ] = Path("demo"),
     workers: WorkersOption = None,
     json_file: JsonOption = None,
 ) -> None:
@@ -246,11 +252,16 @@ def import_tracks(
 
 @labels_app.command("import")
 def import_labels(
-    file: Annotated[Path, typer.Argument(help="CSV: movie_id, track_id, identity, or movie_id, time_s, x1, y1, x2, y2, identity.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV: movie_id, track_id, identity, or movie_id, time_s, x1, y1, x2, y2, identity.")
+    ],
     dataset: DatasetOption,
     json_file: JsonOption = None,
 ) -> None:
-    """Attach identities to tracks, by number or by place. They replace the movie's earlier labels and outlive re-harvests."""
+    """Attach identities to tracks, by number or by place; they outlive every re-harvest.
+
+    Those of each movie that the file names replace the movie's earlier ones.
+    """
     from harvest.dataset.read import Dataset
     from workflows.labels import import_labels as run
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 
@@ -16,7 +16,7 @@ from harvest.dataset.commit import commit_derived, note_failure
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord, failure_record_path
 from harvest.dataset.schema import SCHEMAS
-from harvest.errors import CastmineError, ConfigError, DatasetError, TooLittleDataError
+from harvest.errors import ConfigError, DatasetError, TooLittleDataError
 from harvest.tracks import read_track_set
 from train.registry import load_model
 from workflows.config import Config
@@ -118,9 +118,7 @@ def cluster(
             shown.update(len(finished) + len(failed), len(jobs), job.movie_id)
     finished.sort(key=lambda movie: movie.movie_id)
     overall = score_corpus([movie.metrics for movie in finished if movie.metrics])
-    return ClusterSummary(
-        run, method, name, str(k_from), source, finished, failed, overall, time.monotonic() - began
-    )
+    return ClusterSummary(run, method, name, str(k_from), source, finished, failed, overall, time.monotonic() - began)
 
 
 def cluster_one(job: ClusterJob) -> ClusteredMovie:
@@ -140,7 +138,9 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     n = len(tracks.track_ids)
     columns = [[job.run] * n, [job.movie_id] * n, tracks.track_ids, cast.labels, [job.method] * n, [model_name] * n]
     schema = SCHEMAS["clusters"]
-    table = pa.table([pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema)
+    table = pa.table(
+        [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema
+    )
     notes = {
         "method": job.method,
         "model": model_name,
@@ -167,7 +167,9 @@ def _stop(job: ClusterJob, movie: MovieRecord, named: dict[int, str]) -> Stop:
         return Stop(clusters=len(set(named.values())))
     if job.k_from == "corpus":
         if not movie.facts.cast_size:
-            raise DatasetError(f"{job.movie_id}: the corpus gives no cast_size; add it to the listing and harvest again")
+            raise DatasetError(
+                f"{job.movie_id}: the corpus gives no cast_size; add it to the listing and harvest again"
+            )
         return Stop(clusters=movie.facts.cast_size)
     return Stop(clusters=int(job.k_from))
 
@@ -178,7 +180,9 @@ def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
         raise DatasetError(f"{dataset.store.root}: holds no movie yet; harvest or import some first")
     unknown = [movie for movie in movies if movie not in records]
     if unknown:
-        raise DatasetError(f"{dataset.store.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}")
+        raise DatasetError(
+            f"{dataset.store.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}"
+        )
     return [records[movie] for movie in movies] if movies else list(records.values())
 
 
@@ -200,7 +204,9 @@ def _thresholds(
     if model:
         card = load_model(model).card
         if card.threshold is None:
-            raise TooLittleDataError(f"{model}: its card has no threshold; give --k-from N or --set cluster.threshold=0.5")
+            raise TooLittleDataError(
+                f"{model}: its card has no threshold; give --k-from N or --set cluster.threshold=0.5"
+            )
         return dict.fromkeys(packs, card.threshold), f"the model's card: {card.calibration}"
     return _pack_thresholds(dataset, root, packs, config, in_flight)
 

@@ -1,4 +1,4 @@
-"""The whole configuration: one YAML file fills it, `--set section.key=value` overrides it, an unknown key is an error."""
+"""The whole configuration: a YAML file fills it, `--set section.key=value` overrides it, an unknown key is an error."""
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches

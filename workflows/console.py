@@ -1,4 +1,4 @@
-"""What a person sees while castmine works: results on stdout, progress on stderr, one JSON heartbeat a minute off a terminal."""
+"""What a person sees while castmine works: results on stdout, progress with an ETA on stderr."""
 
 import json
 import sys

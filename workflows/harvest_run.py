@@ -82,7 +82,12 @@ class HarvestRun:
         self._segments[movie.movie_id], self._out[movie.movie_id] = segments, len(segments)
         probe = self._probes[movie.movie_id]
         return [
-            Job(f"{movie.movie_id}: frames {part.start}-{part.stop}", "harvest", (movie, probe, part), probe.facts.frames)
+            Job(
+                f"{movie.movie_id}: frames {part.start}-{part.stop}",
+                "harvest",
+                (movie, probe, part),
+                probe.facts.frames,
+            )
             for part in segments
         ]
 

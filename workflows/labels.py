@@ -1,4 +1,4 @@
-"""`castmine labels import`: what a person knows of a movie, attached to its tracks, and attached anew after a re-harvest."""
+"""`castmine labels import`: what a person knows of a movie, attached to its tracks, and again after a re-harvest."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -33,10 +33,13 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
             table.add_row(Text(movie.movie.movie_id), *map(str, counts), str(sum(movie.drops.values())))
         out.print(table)
         if len(done) > SHOWN:
-            out.print(f"… and {len(done) - SHOWN} more: castmine sql \"select * from movies\" --dataset {dataset}")
+            out.print(f'… and {len(done) - SHOWN} more: castmine sql "select * from movies" --dataset {dataset}')
     for movie in summary.movies:
         if movie.state == "done" and not movie.seekable:
-            out.print(f"{movie.movie.movie_id}: seeking in this file is not exact; it was decoded as one segment", markup=False)
+            out.print(
+                f"{movie.movie.movie_id}: seeking in this file is not exact; it was decoded as one segment",
+                markup=False,
+            )
     labelled(summary.labels)
     states = ", ".join(f"{summary.count(state)} {word}" for state, word in _STATES if summary.count(state))
     out.print(f"{states or 'nothing to do'} · {summary.seconds:.1f} s · {dataset}", markup=False)
@@ -76,7 +79,8 @@ def _movie_json(movie: MovieState) -> dict[str, Any]:
 def trained(summary: TrainSummary) -> None:
     """What was learned, from what, and what it gained on movies that it did not see."""
     card = summary.card
-    out.print(f"{card.method}: {card.train_tracks} tracks of {len(card.train_movies)} movies, checked on {len(card.validation_movies)}")
+    checked = f"checked on {len(card.validation_movies)}"
+    out.print(f"{card.method}: {card.train_tracks} tracks of {len(card.train_movies)} movies, {checked}")
     for name, gain in card.held_out.items():
         out.print(f"  held-out {name}: {gain.before:.4f} → {gain.after:.4f}")
     threshold = "none" if card.threshold is None else f"{card.threshold:.4f}"
@@ -101,14 +105,19 @@ def clustered(summary: ClusterSummary) -> None:
     if summary.overall and len(summary.movies) > 1:
         overall = asdict(summary.overall)
         table.add_section()
-        table.add_row("overall", str(overall["tracks"]), "", str(overall["violations"]), *(_figure(overall[n]) for n in names))
+        table.add_row(
+            "overall", str(overall["tracks"]), "", str(overall["violations"]), *(_figure(overall[n]) for n in names)
+        )
     if summary.movies:
         out.print(table)
     if len(summary.movies) > SHOWN:
         out.print(f"… and {len(summary.movies) - SHOWN} more: castmine sql runs")
     thresholds = {movie.threshold for movie in summary.movies if movie.threshold is not None}
     if thresholds:
-        out.print(f"threshold {', '.join(f'{value:.4f}' for value in sorted(thresholds))}: {summary.threshold_source}", markup=False)
+        out.print(
+            f"threshold {', '.join(f'{value:.4f}' for value in sorted(thresholds))}: {summary.threshold_source}",
+            markup=False,
+        )
     out.print(f"run {summary.run} · {len(summary.movies)} movies · {summary.seconds:.1f} s", markup=False)
     for movie_id, message in summary.failed.items():
         err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
@@ -123,7 +132,9 @@ def imported(counts: list[ImportedCounts], dataset: str) -> None:
     for movie in counts[:SHOWN]:
         table.add_row(Text(movie.movie_id), str(movie.tracks), str(movie.links), str(movie.labels))
     out.print(table)
-    out.print(f"{len(counts)} movies, {sum(movie.tracks for movie in counts)} tracks imported · {dataset}", markup=False)
+    out.print(
+        f"{len(counts)} movies, {sum(movie.tracks for movie in counts)} tracks imported · {dataset}", markup=False
+    )
 
 
 def labelled(changes: Iterable[LabelChange]) -> None:

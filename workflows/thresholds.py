@@ -1,4 +1,4 @@
-"""The threshold at which a pack's own embeddings cluster: calibrated from the links of the corpus, kept on the pack's card."""
+"""The threshold at which a pack's own embeddings cluster: calibrated from the corpus's links, kept on its card."""
 
 import hashlib
 from collections.abc import Iterable
@@ -16,7 +16,9 @@ from train.mining import mine_movie
 from workflows.ray_cluster import map_tasks
 
 
-def pack_card(dataset: Dataset, root: str, movies: Iterable[MovieRecord], config: TrainConfig, in_flight: int) -> PackCard:
+def pack_card(
+    dataset: Dataset, root: str, movies: Iterable[MovieRecord], config: TrainConfig, in_flight: int
+) -> PackCard:
     """The card of the pack that harvested these movies, calibrated on their links unless it was already.
 
     One Ray task a movie. Where the corpus has too few links the card says so and keeps the shipped threshold alone.
@@ -26,11 +28,15 @@ def pack_card(dataset: Dataset, root: str, movies: Iterable[MovieRecord], config
     card = get_card(dataset.store, first.models_hash) or PackCard(
         name=first.models, models_hash=first.models_hash, embedding_size=first.embedding_size
     )
-    state = hashlib.blake2b(repr([movie.harvest_id for movie in movies] + [config]).encode(), digest_size=12).hexdigest()
+    state = hashlib.blake2b(
+        repr([movie.harvest_id for movie in movies] + [config]).encode(), digest_size=12
+    ).hexdigest()
     if card.calibrated_on == state:
         return card
     jobs = [(root, movie.movie_id, config) for movie in movies]
-    distances = [result for _, result in map_tasks(link_distances, jobs, in_flight) if isinstance(result, LinkDistances)]
+    distances = [
+        result for _, result in map_tasks(link_distances, jobs, in_flight) if isinstance(result, LinkDistances)
+    ]
     try:
         found = equal_error_threshold(reduce(add, distances), config.calibration)
         how = (

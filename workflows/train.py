@@ -1,8 +1,8 @@
-"""`castmine train`: mine every movie, sum movie by movie, solve, check on held-out movies, save the model with its card."""
+"""`castmine train`: mine every movie, sum movie by movie, solve, check on held-out movies, save model and card."""
 
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
 from importlib.metadata import version
@@ -107,7 +107,7 @@ def _measure(jobs: list[MovieJob], in_flight: int, on_progress: object) -> dict[
     measured: dict[str, MovieMeasures] = {}
     for job, result in map_tasks(measure_one, jobs, in_flight):
         if not isinstance(result, MovieMeasures):
-            raise result  # a model of part of the corpus would be another model: the run ends, its message names the movie
+            raise result  # a model of part of the corpus would be another model
         measured[job.movie_id] = result
         on_progress(len(measured))  # type: ignore[operator]
     return measured
@@ -129,9 +129,12 @@ def _card(
         held_out = held_out_gains(_total(base, split.validation, d), _total(adapted, split.validation, d), config)
     try:
         found = equal_error_threshold(after.distances, config.calibration)
-        threshold, how = found.value, (
-            f"equal error {found.equal_error:.4f} between {found.positive_pairs} hard-positive pairs and "
-            f"{found.negative_pairs} cannot-link pairs of the {len(split.train)} training movies"
+        threshold, how = (
+            found.value,
+            (
+                f"equal error {found.equal_error:.4f} between {found.positive_pairs} hard-positive pairs and "
+                f"{found.negative_pairs} cannot-link pairs of the {len(split.train)} training movies"
+            ),
         )
     except TooLittleDataError as error:
         threshold, how = None, str(error)
@@ -191,5 +194,7 @@ def _table(movie: MovieRecord, tracks: TrackSet, mined: MinedTracks) -> pa.Table
 def _read_tracklets(dataset: Dataset, movie: MovieRecord, views: int) -> np.ndarray:
     table = dataset.derived("tracklets", TRACKLETS, movie.movie_id)
     if table is None:
-        raise DatasetError(f"{movie.movie_id}: was harvested anew while it was being trained on; run the training again")
+        raise DatasetError(
+            f"{movie.movie_id}: was harvested anew while it was being trained on; run the training again"
+        )
     return to_matrix(table["embedding"], movie.embedding_size).reshape(-1, views, movie.embedding_size)

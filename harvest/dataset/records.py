@@ -105,7 +105,7 @@ class FailureRecord(Record):
 
 
 def file_name(name: str) -> str:
-    """A movie id or run name as one safe path segment: no separators, no `.` or `..`, at most 160 bytes, no two alike."""
+    """A movie id or run name as one safe path segment: no separator, no `.` or `..`, at most 160 bytes."""
     quoted = quote(name, safe=" ")
     if quoted.startswith("."):
         quoted = "%2E" + quoted[1:]

@@ -1,4 +1,4 @@
-"""The files of a dataset under one root, through fsspec. A put is whole or not at all; nothing is ever changed in place."""
+"""The files of a dataset under one root, through fsspec. A put is whole or not at all; no file is changed in place."""
 
 import errno
 import os

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from harvest.errors import CastmineError
-from workflows import demo_movie, demo_script
-from workflows.demo_camera import FPS, HEIGHT, WIDTH
-from workflows.demo_movie import DemoMovie, Take, make_demo_movie, plan_takes, truth_boxes, write_truth
-from workflows.demo_script import LOOKS, SHOTS, Photo, load_photos
+from workflows.demo import movie as demo_movie
+from workflows.demo import script as demo_script
+from workflows.demo.camera import FPS, HEIGHT, WIDTH
+from workflows.demo.movie import DemoMovie, Take, make_demo_movie, plan_takes, truth_boxes, write_truth
+from workflows.demo.script import LOOKS, SHOTS, Photo, load_photos
 
 Face = tuple[str, np.ndarray]
 

@@ -26,11 +26,11 @@ from tests.workflows.report_tables import (
     table,
     track,
 )
-from workflows.characters import Cast, gather_cast
-from workflows.contacts import ReportConfig, choose_chip
-from workflows.pages import CastSheet, cast_sheet, index_page
-from workflows.report import page_name, write_report
-from workflows.timeline import axis_ticks, length, seconds_covered, timecode
+from workflows.report.characters import Cast, gather_cast
+from workflows.report.contacts import ReportConfig, choose_chip
+from workflows.report.pages import CastSheet, cast_sheet, index_page
+from workflows.report.timeline import axis_ticks, length, seconds_covered, timecode
+from workflows.report.write import page_name, write_report
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "path", "circle", "use"}
 HOSTILE = "<script>alert(\"x\")</script> & 'Ünïcode' ../.."

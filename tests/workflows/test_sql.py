@@ -16,9 +16,9 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.views import Snapshot, connect
 from harvest.errors import QueryError
 from tests.harvest.small_dataset import MOVIE, make
-from workflows.answers import SHOWN_ROWS, Format, write_result
-from workflows.prompt import answer, print_queries, print_schema, prompt
-from workflows.sql import batches, named_queries, open_locked, run_query
+from workflows.sql.answers import SHOWN_ROWS, Format, write_result
+from workflows.sql.prompt import answer, print_queries, print_schema, prompt
+from workflows.sql.select import batches, named_queries, open_locked, run_query
 
 SECRET = "a word that stands in a file outside the dataset"
 

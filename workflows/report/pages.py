@@ -17,9 +17,9 @@ import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from workflows import timeline
-from workflows.characters import Cast, gather_cast
-from workflows.contacts import ReportConfig
+from workflows.report import timeline
+from workflows.report.characters import Cast, gather_cast
+from workflows.report.contacts import ReportConfig
 
 DROP_WORDS = {
     "detection: small": "faces smaller than the harvest takes",
@@ -205,7 +205,7 @@ def _render(template: str, **values: Any) -> str:
 def _templates() -> Environment:
     """`autoescape` is on for every template: nothing of a dataset is ever taken for markup."""
     templates = Environment(
-        loader=PackageLoader("workflows"),
+        loader=PackageLoader("workflows.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -219,4 +219,4 @@ def _templates() -> Environment:
 
 @cache
 def _asset(name: str) -> str:
-    return files("workflows").joinpath("templates", name).read_text(encoding="utf-8")
+    return files("workflows.report").joinpath("templates", name).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from harvest.errors import CastmineError
-from workflows.demo_script import Box, Look, Photo, Shot
+from workflows.demo.script import Box, Look, Photo, Shot
 
 FPS = 24
 WIDTH, HEIGHT = 768, 432

@@ -1,7 +1,7 @@
 """`castmine sql`: one SELECT over the committed tables, on a connection that can read their files and nothing else.
 
 DuckDB's own switches leave holes (a COPY inside a CTE still writes to an allowed path), so a query is parsed first and
-only trees made of SELECTs run. Results are written by `workflows.answers`, outside the connection.
+only trees made of SELECTs run. Results are written by `workflows.sql.answers`, outside the connection.
 """
 
 import difflib
@@ -44,7 +44,7 @@ class NamedQuery:
 
 def named_queries() -> dict[str, NamedQuery]:
     """The shipped queries by name, sorted; the title is the comment on their first line."""
-    files = (file for file in (resources.files("workflows") / "queries").iterdir() if file.name.endswith(".sql"))
+    files = (file for file in (resources.files("workflows.sql") / "queries").iterdir() if file.name.endswith(".sql"))
     found = (_named_query(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files)
     return {query.name: query for query in sorted(found, key=lambda query: query.name)}
 

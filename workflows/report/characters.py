@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from workflows.contacts import Contact, ReportConfig, majority, read_contacts, track_identities
-from workflows.timeline import seconds_covered
+from workflows.report.contacts import Contact, ReportConfig, majority, read_contacts, track_identities
+from workflows.report.timeline import seconds_covered
 
 UNKNOWN = -1
 """Cluster of the tracks that a method left out."""

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from harvest.dataset.views import Snapshot, schema_rows, view_docs
 from harvest.errors import QueryError
-from workflows.answers import Format, write_result
-from workflows.sql import batches, named_queries, open_locked
+from workflows.sql.answers import Format, write_result
+from workflows.sql.select import batches, named_queries, open_locked
 
 _GREETING = (
     "A query ends with ; or an empty line. A shipped query is called by its name. "

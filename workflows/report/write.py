@@ -8,8 +8,8 @@ from cluster.metrics import score_movie
 from harvest.dataset.read import Dataset, movies_table
 from harvest.dataset.records import MovieRecord, file_name
 from harvest.errors import DatasetError
-from workflows.contacts import FACE_COLUMNS, ReportConfig, track_identities
-from workflows.pages import CastSheet, IndexRow, cast_sheet, index_page
+from workflows.report.contacts import FACE_COLUMNS, ReportConfig, track_identities
+from workflows.report.pages import CastSheet, IndexRow, cast_sheet, index_page
 
 INDEX = "index.html"
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from harvest.errors import CastmineError
-from workflows.demo_camera import FPS, HEIGHT, WIDTH, Move, draw_move, focus, light
-from workflows.demo_script import LOOKS, SHOTS, Box, Photo, Shot, load_photos
+from workflows.demo.camera import FPS, HEIGHT, WIDTH, Move, draw_move, focus, light
+from workflows.demo.script import LOOKS, SHOTS, Box, Photo, Shot, load_photos
 
 DISSOLVE_FRAMES = 14
 TRUTH_STEP = 12
