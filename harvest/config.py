@@ -4,7 +4,6 @@ All fields here change the output, so all of them enter a movie's `harvest_id`; 
 stands in `workflows/config.py`. † marks a choice of ours where the papers give none.
 """
 
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -19,21 +18,22 @@ class ShotsConfig(Section):
 
     context: int = Field(default=32, ge=16)
     """W: whether a shot begins at frame f depends on frames f-W … f+W only †. Dissolves of W-10 frames are found."""
+    cut_colour: float = Field(default=17.0, gt=0)
+    """A cut changes the picture by this much (0-255, dark pictures made brighter) more than the two frames before and
+    after do (cuts from 24, fast movement to 11 †) …"""
+    cut_colour_least: float = Field(default=8.0, ge=0)
+    """… or by this much, if it stands out in hue, saturation and value too: hue alone jumps in grey pictures †."""
     cut_change: float = Field(default=27.0, gt=0)
-    """A cut changes hue, saturation and value by this much on average (0-255; PySceneDetect's default) …"""
+    """It does where these change by so much on average (0-255; PySceneDetect's default) …"""
     cut_margin: float = Field(default=15.0, ge=0)
-    """… and by this much more than the two frames before and after do (cuts from 28, fast movement to 12 †) …"""
-    cut_colour: float = Field(default=12.0, ge=0)
-    """… and the picture by this much, dark ones made brighter: hue alone jumps in grey (cuts from 24, grey to 5 †)."""
-    cut_colour_margin: float = Field(default=17.0, ge=0)
-    """Or else the picture, dark ones made brighter, by this much more than then (cuts from 24, movement to 11 †)."""
+    """… and by this much more than in the two frames before and after (cuts from 28, fast movement to 12 †)."""
     flash_frames: int = Field(default=6, ge=1, le=12)
     """A picture that comes back within so many frames was interrupted by a flash, not cut †."""
     flash_return: float = Field(default=0.25, ge=0, le=1)
     """It has come back when it differs from before by less than this share of the change †."""
-    dissolve_misfit: float = Field(default=0.1, gt=0)
+    dissolve_misfit: float = Field(default=0.08, gt=0)
     """Largest distance of the frames of a dissolve from a steady mixture of its ends, as a share of the ends' distance
-    (photomovies: dissolves to 0.05, other frames from 0.10 †)."""
+    (dissolves to 0.054, a fast zoom 0.096, movement from 0.10 †)."""
     dissolve_colour: float = Field(default=12.0, gt=0)
     """The ends of a dissolve differ by this much, dark ones made brighter, in half of the picture; and so much of the
     later end is no brighter or darker form of the earlier (photomovies from 22, lights turned down to 6 †)."""

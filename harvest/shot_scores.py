@@ -85,13 +85,10 @@ def stands_out(frames: Sequence[FrameFeatures], at: int, config: ShotsConfig) ->
     around = [*frames[max(0, at - 2) : at], *frames[at + 1 : at + 3]]
     here = frames[at]
     raised = _raise(max(frame.brightness for frame in (here, *around)))
-    if here.colour * raised < config.cut_colour:
-        return False
+    colour_margin = raised * (here.colour - max((frame.colour for frame in around), default=0.0))
     change_margin = here.change - max((frame.change for frame in around), default=0.0)
-    colour_margin = here.colour - max((frame.colour for frame in around), default=0.0)
-    return colour_margin * raised >= config.cut_colour_margin or (
-        here.change >= config.cut_change and change_margin >= config.cut_margin
-    )
+    in_hsv = here.change >= config.cut_change and change_margin >= config.cut_margin
+    return colour_margin >= (config.cut_colour_least if in_hsv else config.cut_colour)
 
 
 def stays_changed(frames: Sequence[FrameFeatures], at: int, config: ShotsConfig) -> bool:

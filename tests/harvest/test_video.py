@@ -59,7 +59,7 @@ def test_a_forward_pass_gives_every_frame_once_and_in_order(movie: Path) -> None
 def test_a_segment_starts_at_its_frame_or_its_border_disagrees(movie: Path) -> None:
     digests = {index: frame_digest(image) for index, image in open_video(movie).frames(0)}
     reader, wrong_starts = open_video(movie), 0
-    for border in range(CONTEXT, FRAMES - CONTEXT, 3):
+    for border in range(CONTEXT, FRAMES - CONTEXT, 3 if reader.facts.seekable else 24):
         start = border - CONTEXT
         decoded = list(islice(reader.frames(start), 2 * CONTEXT))
         right = [number_of(image) for _, image in decoded] == list(range(start, border + CONTEXT))
