@@ -36,13 +36,14 @@ def config_hash(config: HarvestConfig) -> str:
     return _digest(config.model_dump(mode="json"))
 
 
-def harvest_id(content: str, config: str, models: str) -> str:
-    """What the tables of a movie depend on: its bytes, the config, the model files, the schema and the code.
+def harvest_id(content: str, config: str, models: str, threshold: float | None) -> str:
+    """What the tables of a movie depend on: its bytes, the config, the models, the schema and the code.
 
     Args:
-        content: of `content_hash`; config: of `config_hash`; models: the pack's hash.
+        content: of `content_hash`. config: of `config_hash`. models: the hash of the pack's files.
+        threshold: the pack's, which decides where fragments of tracks are joined.
     """
-    return _digest([content, config, models, SCHEMA_VERSION, HARVEST_VERSION])
+    return _digest([content, config, models, threshold, SCHEMA_VERSION, HARVEST_VERSION])
 
 
 def _digest(value: object) -> str:

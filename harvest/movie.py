@@ -17,7 +17,7 @@ from harvest.dataset.schema import SCHEMAS
 from harvest.faces import FaceModels
 from harvest.links import cannot_links
 from harvest.rows import face_rows, link_row, shot_row, track_row
-from harvest.shot_tracks import Bench, OpenShot, Shot, Stage, unmeasured
+from harvest.shot_tracks import OpenShot, Shot, Stage, Workbench, unmeasured
 from harvest.shots import mark_shots
 from harvest.track import FaceTracker
 from harvest.video import Segment, VideoReader, frame_digest
@@ -38,6 +38,7 @@ def harvest_segment(
     segment: Segment,
     models: FaceModels,
     config: HarvestConfig,
+    threshold: float | None = None,
     batch: int = 1,
     stage: Stage = unmeasured,
     on_frame: Callable[[int], None] = lambda index: None,
@@ -45,6 +46,7 @@ def harvest_segment(
     """Harvest the shots that start in a segment.
 
     Args:
+        threshold: cosine distance at which the models' embeddings part two people; None where nobody knows.
         on_frame: called with the number of each frame as it is decoded: for progress, and to prove life.
 
     Raises:
@@ -52,7 +54,7 @@ def harvest_segment(
     """
     fps = reader.facts.fps
     tracker = FaceTracker(fps / config.stride, config.detect.score, config.track)
-    bench = Bench(models, tracker, config, fps, batch, stage)
+    bench = Workbench(models, tracker, config, fps, threshold, batch, stage)
     digests: dict[int, bytes] = {}
     frames = _decode(reader, segment, config, digests, stage, on_frame)
     shots = list(_shots(frames, segment, reader.facts.frames, bench))
@@ -84,7 +86,7 @@ def _decode(
 
 
 def _shots(
-    frames: Iterator[tuple[int, np.ndarray]], segment: Segment, movie_frames: int, bench: Bench
+    frames: Iterator[tuple[int, np.ndarray]], segment: Segment, movie_frames: int, bench: Workbench
 ) -> Iterator[Shot]:
     """The shots that start in the segment, each followed to its end."""
     stride, shot = bench.config.stride, None
@@ -104,7 +106,7 @@ def _shots(
         yield shot.close(movie_frames)
 
 
-def _tables(movie_id: str, shots: list[Shot], reader: VideoReader, bench: Bench) -> dict[str, pa.Table]:
+def _tables(movie_id: str, shots: list[Shot], reader: VideoReader, bench: Workbench) -> dict[str, pa.Table]:
     times_s, config = reader.facts.times_s, bench.config
     rows: dict[str, list[dict[str, object]]] = {"shots": [], "tracks": [], "links": []}
     faces = [SCHEMAS["faces"].empty_table()]

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
-import cv2
 import numpy as np
 
+from harvest.chips import from_jpeg, to_jpeg
 from harvest.config import EmbedConfig, HarvestConfig
 from harvest.faces import Detections, FaceModels
+from harvest.joins import fragments, join_fragments
 from harvest.quality import FaceQuality, face_quality
 from harvest.shots import MarkedFrame
 from harvest.track import UNTRACKED, FaceTracker, Floats, Ints, claim_first_detections, fill_boxes
@@ -24,13 +26,15 @@ def unmeasured(stage: str) -> AbstractContextManager[object]:
 
 
 @dataclass
-class Bench:
+class Workbench:
     """What every shot of a segment is worked with."""
 
     models: FaceModels
     tracker: FaceTracker
     config: HarvestConfig
     fps: float
+    threshold: float | None = None
+    """Cosine distance up to which two fragments of a track are one person; None: not known for these models."""
     batch: int = 1
     stage: Stage = unmeasured
     drops: Counter[str] = field(default_factory=Counter)
@@ -91,11 +95,12 @@ class Shot:
 class OpenShot:
     """A shot while its frames come in."""
 
-    def __init__(self, start: int, begins: str, bench: Bench) -> None:
+    def __init__(self, start: int, begins: str, bench: Workbench) -> None:
         self.start, self.begins, self.settled, self._bench = start, begins, start, bench
         self._dissolving: list[MarkedFrame] = []
         self._waiting: list[MarkedFrame] = []
         self._rows: list[tuple[int, bool, Detections, FaceQuality, list[bytes], Ints]] = []
+        self._embedded: dict[int, Floats] = {}
         bench.tracker.reset()
 
     def see(self, frame: MarkedFrame) -> None:
@@ -136,30 +141,38 @@ class OpenShot:
             with bench.stage("quality"):
                 quality = face_quality(frame.image, kept.boxes, kept.landmarks)
             with bench.stage("chips"):
-                chips = [_to_jpeg(chip, bench.config.embed) for chip in bench.models.chips(frame.image, kept.landmarks)]
+                aligned = bench.models.chips(frame.image, kept.landmarks)
+                chips = [to_jpeg(chip, bench.config.embed.chip_quality) for chip in aligned]
             self._rows.append((frame.index, frame.settled, kept, quality, chips, tracks))
 
     def _tracks(self, end: int) -> list[Track]:
-        bench, stride = self._bench, self._bench.config.stride
+        bench, config = self._bench, self._bench.config
         if not any(len(row[4]) for row in self._rows):
             return []
         seen, numbers = self._seen()
-        numbers = claim_first_detections(seen.frames, seen.boxes, numbers, stride, bench.config.track.match_iou)
+        numbers = claim_first_detections(seen.frames, seen.boxes, numbers, config.stride, config.track.match_iou)
         bench.drops["detection: in no track"] += int((numbers == UNTRACKED).sum())
-        tracks = []
-        for number in np.unique(numbers[numbers != UNTRACKED]):
-            faces = seen.take(np.flatnonzero(numbers == number))
-            frames, boxes = fill_boxes(faces.frames, faces.boxes, self.start, end, stride)
-            if len(frames) < bench.config.track.seconds * bench.fps:
-                bench.drops["track: short"] += 1
-                bench.drops["detection: in a short track"] += len(faces.frames)
-                continue
-            sampled = sample_faces(faces.settled, bench.config.embed)
-            if not len(sampled):
-                bench.drops["track: within a dissolve"] += 1
-                continue
-            tracks.append(Track(faces, frames, boxes, sampled, self._embed(faces, sampled)))
-        return tracks
+        parts = fragments(seen.frames, numbers, config.stride)
+        gap = round(config.track.gap_s * bench.fps)
+        embed = partial(self._embed, seen)
+        found = join_fragments(parts, seen.frames, numbers, gap, bench.threshold, embed)
+        tracks = (self._track(seen, rows, end) for rows in found)
+        return [track for track in tracks if track]
+
+    def _track(self, seen: SeenFaces, rows: Ints, end: int) -> Track | None:
+        """The track of the detections in these rows; None, with the reason counted, where it is not to be kept."""
+        bench, config = self._bench, self._bench.config
+        analysed = [row[0] for row in self._rows]
+        frames, boxes = fill_boxes(seen.frames[rows], seen.boxes[rows], (analysed[0], analysed[-1]), (self.start, end))
+        if len(frames) < config.track.seconds * bench.fps:
+            bench.drops["track: short"] += 1
+            bench.drops["detection: in a short track"] += len(rows)
+            return None
+        sampled = sample_faces(seen.settled[rows], config.embed)
+        if not len(sampled):
+            bench.drops["track: within a dissolve"] += 1
+            return None
+        return Track(seen.take(rows), frames, boxes, sampled, self._embed(seen, rows[sampled]))
 
     def _seen(self) -> tuple[SeenFaces, Ints]:
         counts = [len(row[4]) for row in self._rows]
@@ -174,9 +187,14 @@ class OpenShot:
         )
         return seen, np.concatenate([row[5] for row in self._rows])
 
-    def _embed(self, faces: SeenFaces, sampled: Ints) -> Floats:
-        with self._bench.stage("embed"):
-            return self._bench.models.embed(np.stack([from_jpeg(faces.chips[row]) for row in sampled]))
+    def _embed(self, seen: SeenFaces, rows: Ints) -> Floats:
+        """Raw embeddings of detections, each embedded once: (len(rows), d)."""
+        missing = [row for row in rows.tolist() if row not in self._embedded]
+        if missing:
+            with self._bench.stage("embed"):
+                embedded = self._bench.models.embed(np.stack([from_jpeg(seen.chips[row]) for row in missing]))
+            self._embedded.update(zip(missing, embedded, strict=True))
+        return np.stack([self._embedded[row] for row in rows.tolist()])
 
 
 def sample_faces(settled: np.ndarray, config: EmbedConfig) -> Ints:
@@ -191,16 +209,6 @@ def sample_faces(settled: np.ndarray, config: EmbedConfig) -> Ints:
         return regular
     spread = np.linspace(0, len(rows) - 1, min(config.at_least, len(rows)))
     return rows[np.round(spread).astype(int)]
-
-
-def from_jpeg(chip: bytes) -> np.ndarray:
-    """A stored chip as the models take it: (s, s, 3) uint8 RGB."""
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(chip, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
-def _to_jpeg(chip: np.ndarray, config: EmbedConfig) -> bytes:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, config.chip_quality]
-    return bytes(cv2.imencode(".jpg", cv2.cvtColor(chip, cv2.COLOR_RGB2BGR), quality)[1])
 
 
 def _sizes(boxes: Floats) -> Floats:

@@ -1,11 +1,13 @@
 """Faces into tracks within one shot: BoT-SORT through boxmot, and the boxes on the frames between its detections."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from harvest.config import TrackConfig
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 UNTRACKED = -1
@@ -68,46 +70,46 @@ def claim_first_detections(frames: Ints, boxes: Floats, tracks: Ints, stride: in
     return claimed
 
 
-def fill_boxes(frames: Ints, boxes: Floats, start: int, end: int, stride: int) -> tuple[Ints, Floats]:
+def fill_boxes(frames: Ints, boxes: Floats, analysed: tuple[int, int], shot: tuple[int, int]) -> tuple[Ints, Floats]:
     """A track's box on each of its frames, from its detections.
 
-    Between two detections boxes are interpolated. Where the track is there at the first or last analysed frame of the shot, it is
-    carried on at the pace of its two outer detections to the shot's border, which lies fewer than `stride` frames away.
+    Between two detections boxes are interpolated. A track that is there at the first or the last analysed frame of its
+    shot is carried on, at the pace of its two outer detections, to the shot's border: fewer than `stride` frames, or
+    the earlier half of a dissolve.
 
     Args:
-        frames: (n,) frames of its detections, ascending. boxes: (n, 4). start, end: the shot's frames, end exclusive.
+        frames: (n,) frames of its detections, ascending. boxes: (n, 4).
+        analysed: the shot's first and last analysed frame. shot: its first frame and its end (exclusive).
 
     Returns:
         (m,) all its frames and (m, 4) float32 boxes.
     """
-    first = start if frames[0] - start < stride else frames[0]
-    last = end - 1 if end - 1 - frames[-1] < stride else frames[-1]
+    first = shot[0] if frames[0] == analysed[0] else int(frames[0])
+    last = shot[1] - 1 if frames[-1] == analysed[1] else int(frames[-1])
     every = np.arange(first, last + 1)
     filled = np.stack([np.interp(every, frames, boxes[:, side]) for side in range(4)], axis=1)
     if len(frames) > 1:
-        before, after = every < frames[0], every > frames[-1]
-        filled[before] = boxes[0] + np.outer(every[before] - frames[0], (boxes[1] - boxes[0]) / (frames[1] - frames[0]))
-        filled[after] = boxes[-1] + np.outer(
-            every[after] - frames[-1], (boxes[-1] - boxes[-2]) / (frames[-1] - frames[-2])
-        )
+        for outer, inner, beyond in ((0, 1, every < frames[0]), (-1, -2, every > frames[-1])):
+            pace = (boxes[inner] - boxes[outer]) / (frames[inner] - frames[outer])
+            filled[beyond] = boxes[outer] + np.outer(every[beyond] - frames[outer], pace)
     return every, filled.astype(np.float32)
 
 
 def iou(boxes: Floats, other: Floats) -> Floats:
     """Intersection over union, box by box: (n, 4) with (4,) or (n, 4) → (n,)."""
     both = _intersection(boxes, other)
-    return both / np.maximum(_area(boxes) + _area(other) - both, 1e-6)
+    return np.asarray(both / np.maximum(_area(boxes) + _area(other) - both, 1e-6))
 
 
 def overlap_of_smaller(boxes: Floats, other: Floats) -> Floats:
     """Intersection over the area of the smaller box, 1 where one lies within the other: (n, 4) with (n, 4) → (n,)."""
-    return _intersection(boxes, other) / np.maximum(np.minimum(_area(boxes), _area(other)), 1e-6)
+    return np.asarray(_intersection(boxes, other) / np.maximum(np.minimum(_area(boxes), _area(other)), 1e-6))
 
 
 def _intersection(boxes: Floats, other: Floats) -> Floats:
     sides = np.minimum(boxes[..., 2:], other[..., 2:]) - np.maximum(boxes[..., :2], other[..., :2])
-    return np.prod(np.maximum(sides, 0), axis=-1)  # type: ignore[no-any-return]
+    return np.asarray(np.prod(np.maximum(sides, 0), axis=-1))
 
 
 def _area(boxes: Floats) -> Floats:
-    return np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1)  # type: ignore[no-any-return]
+    return np.asarray(np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1))

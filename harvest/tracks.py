@@ -55,4 +55,4 @@ def mean_embedding(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean of the l2-normalised faces, l2-normalised: (n, d) raw → (d,) float32."""
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     mean = unit.mean(axis=0)
-    return (mean / np.linalg.norm(mean)).astype(np.float32)  # type: ignore[no-any-return]
+    return np.asarray(mean / np.linalg.norm(mean), np.float32)

@@ -93,7 +93,7 @@ def plan_movie(movie: Movie, dataset: Dataset, pack: Pack, config: Config) -> Mo
     record = dataset.record(movie.movie_id)
     with suppress(VideoDecodeError):  # the worker finds it again, and it becomes a failure of this movie
         if record and record.facts.uri == movie.uri and record.stamp == source_stamp(movie.uri):
-            wanted = harvest_id(record.content_hash, config_hash(config.harvest), pack.hash)
+            wanted = harvest_id(record.content_hash, config_hash(config.harvest), pack.hash, pack.threshold)
             if wanted == record.harvest_id:
                 _refresh(dataset, record, movie)
                 return MovieState(movie, "skipped", rows={name: shard.rows for name, shard in record.shards.items()})

@@ -44,7 +44,7 @@ def _commit(dataset: Dataset, movie: ImportedMovie, uri: str, stamp: SourceStamp
         facts=MovieFacts(uri=uri, fps=movie.fps, frames=movie.frames, duration_s=movie.frames / movie.fps),
         stamp=stamp,
         content_hash=movie.content_hash,
-        harvest_id=harvest_id(movie.content_hash, "", models),
+        harvest_id=harvest_id(movie.content_hash, "", models, None),
         config_hash="",
         models=models,
         models_hash=models,

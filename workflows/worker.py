@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class HarvestWorker:
         cv2.setNumThreads(1)
         self._dataset, self._pack, self._config = Dataset.open(dataset), pack, config
         self._units = 0.0
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     @cached_property
     def _models(self) -> FaceModels:
@@ -81,7 +81,7 @@ class HarvestWorker:
         return Probe(
             stamp,
             content,
-            harvest_id(content, config_hash(self._config.harvest), self._pack.hash),
+            harvest_id(content, config_hash(self._config.harvest), self._pack.hash, self._pack.threshold),
             embedding_size,
             MovieFacts(
                 uri=movie.uri,
@@ -102,7 +102,7 @@ class HarvestWorker:
         """Harvest one segment and stage it, unless an interrupted run has. Raises VideoDecodeError."""
         if is_staged(self._dataset.store, probe.harvest_id, segment):
             return SegmentReport(0, {})
-        self._units, self._seconds = 0.0, Counter()
+        self._units, self._seconds = 0.0, defaultdict(float)
         config = self._config
         result = harvest_segment(
             movie.movie_id,
@@ -110,6 +110,7 @@ class HarvestWorker:
             segment,
             self._models,
             config.harvest,
+            self._pack.threshold,
             config.run.batch,
             self._stage,
             self._alive,

@@ -1,0 +1,77 @@
+"""Fragments into tracks. A tracker knows where a face went, not whose it is: across a gap the face itself decides.
+
+Two people who cross, or a face behind an obstacle, leave a gap in the detections; what comes after it may be at the
+old place and be somebody else, or at a new place and be the same.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import numpy as np
+
+from harvest.track import UNTRACKED, Floats, Ints
+
+FACES = 3
+"""Faces at either side of a gap that are compared: as near to the gap as can be, and more than one bad one."""
+
+
+def fragments(frames: Ints, numbers: Ints, stride: int) -> list[Ints]:
+    """Rows of each stretch of consecutive analysed frames that the tracker gave one number, by their first row.
+
+    Args:
+        frames: (n,) frame of each detection, ascending. numbers: (n,) track number, `UNTRACKED` rows are left out.
+    """
+    found = []
+    for number in np.unique(numbers[numbers != UNTRACKED]):
+        rows = np.flatnonzero(numbers == number)
+        found += np.split(rows, np.flatnonzero(np.diff(frames[rows]) > stride) + 1)
+    return sorted(found, key=lambda rows: int(rows[0]))
+
+
+def join_fragments(
+    parts: Sequence[Ints],
+    frames: Ints,
+    numbers: Ints,
+    gap: int,
+    threshold: float | None,
+    embed: Callable[[Ints], Floats],
+) -> list[Ints]:
+    """Rows of each track: fragments that follow one another within `gap` frames and show one face, the likest first.
+
+    Args:
+        parts: of `fragments`. frames, numbers: as there.
+        threshold: largest cosine distance of two fragments of one person; None: nobody knows it for these models, and
+            the tracker's word counts alone.
+        embed: rows → (len(rows), d) raw embeddings. Called only where there is something to decide.
+    """
+    pairs = [(a, b) for a, b in product(range(len(parts)), repeat=2) if 0 < _gap(frames, parts[a], parts[b]) <= gap]
+    if threshold is None:
+        near = [(0.0, a, b) for a, b in pairs if numbers[parts[a][0]] == numbers[parts[b][0]]]
+    else:
+        distances = [(_distance(embed(parts[a][-FACES:]), embed(parts[b][:FACES])), a, b) for a, b in pairs]
+        near = [pair for pair in distances if pair[0] <= threshold]
+    follower: dict[int, int] = {}
+    for _, a, b in sorted(near):
+        if a not in follower and b not in follower.values():
+            follower[a] = b
+    return [
+        np.concatenate(_chain(first, follower, parts)) for first in range(len(parts)) if first not in follower.values()
+    ]
+
+
+def _gap(frames: Ints, before: Ints, after: Ints) -> int:
+    return int(frames[after[0]] - frames[before[-1]])
+
+
+def _distance(before: Floats, after: Floats) -> float:
+    """Cosine distance of the mean directions of two sets of faces."""
+    a, b = (np.sum(faces / np.linalg.norm(faces, axis=1, keepdims=True), axis=0) for faces in (before, after))
+    return float(1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def _chain(first: int, follower: dict[int, int], parts: Sequence[Ints]) -> list[Ints]:
+    chain = [parts[first]]
+    while first in follower:
+        first = follower[first]
+        chain.append(parts[first])
+    return chain
