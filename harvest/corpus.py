@@ -41,6 +41,8 @@ VIDEO_SUFFIXES = frozenset(
 """What a folder or glob is searched for; a file named by itself or in a listing may have any suffix."""
 
 LISTING_SUFFIXES = frozenset((".csv", ".parquet"))
+TEXT_COLUMNS = ("movie_id", "uri", "title", "split")
+"""Columns of a listing that are text whatever they look like."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,17 @@ def _videos(paths: Iterable[Path]) -> list[Path]:
 
 
 def _from_file(path: Path, root: Path) -> Movie:
-    return Movie(movie_slug(str(path.relative_to(root))), str(path.resolve()))
+    uri = str(path.resolve())
+    if (shown := os.fsencode(uri).decode(errors="replace")) != uri:
+        raise CorpusError(f"{shown}: its name is not UTF-8 text, which no record can hold; rename the file")
+    return Movie(movie_slug(str(path.relative_to(root))), uri)
 
 
 def _from_listing(path: Path) -> list[Movie]:
     try:
-        table = pq.read_table(path) if path.suffix.lower() == ".parquet" else pa.csv.read_csv(path)
+        as_text = pa.csv.ConvertOptions(column_types=dict.fromkeys(TEXT_COLUMNS, pa.string()))  # 007 is not 7
+        is_csv = path.suffix.lower() == ".csv"
+        table = pa.csv.read_csv(path, convert_options=as_text) if is_csv else pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise CorpusError(f"{path}: cannot be read as a listing of movies ({error})") from error
     missing = {"movie_id", "uri"} - set(table.column_names)

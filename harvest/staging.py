@@ -14,28 +14,31 @@ from harvest.movie import SegmentTables
 from harvest.video import Segment
 
 
-def stage_segment(store: Store, harvest_id: str, segment: Segment, result: SegmentTables) -> None:
-    """Put a segment's tables, then the note that says that they are whole."""
-    folder = _folder(harvest_id, segment)
+def stage_segment(store: Store, movie_id: str, harvest_id: str, segment: Segment, result: SegmentTables) -> None:
+    """Put a segment's tables, then the note that says that they are whole.
+
+    By movie first: two copies of one file under two ids have one harvest_id.
+    """
+    folder = _folder(movie_id, harvest_id, segment)
     for name, table in result.tables.items():
         store.put(f"{folder}/{name}.parquet", to_parquet(table))
     digests = {str(frame): digest.hex() for frame, digest in result.digests.items()}
     store.put(f"{folder}/segment.json", json.dumps({"drops": result.drops, "digests": digests}).encode())
 
 
-def is_staged(store: Store, harvest_id: str, segment: Segment) -> bool:
+def is_staged(store: Store, movie_id: str, harvest_id: str, segment: Segment) -> bool:
     """Whether a segment is there, whole."""
-    return store.exists(f"{_folder(harvest_id, segment)}/segment.json")
+    return store.exists(f"{_folder(movie_id, harvest_id, segment)}/segment.json")
 
 
-def staged_segments(store: Store, harvest_id: str, segments: Sequence[Segment]) -> list[SegmentTables]:
+def staged_segments(store: Store, movie_id: str, harvest_id: str, segments: Sequence[Segment]) -> list[SegmentTables]:
     """The results of all segments of a movie. Raises FileNotFoundError where one is not there."""
-    return [_read(store, _folder(harvest_id, segment)) for segment in segments]
+    return [_read(store, _folder(movie_id, harvest_id, segment)) for segment in segments]
 
 
-def unstage(store: Store, harvest_id: str) -> None:
-    """Delete what was kept for a harvest."""
-    store.delete(staging_folder(harvest_id))
+def unstage(store: Store, movie_id: str) -> None:
+    """Delete what was kept for a movie, also by harvests that were never finished."""
+    store.delete(staging_folder(movie_id))
 
 
 def _read(store: Store, folder: str) -> SegmentTables:
@@ -45,5 +48,5 @@ def _read(store: Store, folder: str) -> SegmentTables:
     return SegmentTables(tables, notes["drops"], digests)
 
 
-def _folder(harvest_id: str, segment: Segment) -> str:
-    return f"{staging_folder(harvest_id)}/{segment.start}-{segment.stop}"
+def _folder(movie_id: str, harvest_id: str, segment: Segment) -> str:
+    return f"{staging_folder(movie_id, harvest_id)}/{segment.start}-{segment.stop}"

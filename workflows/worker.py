@@ -100,7 +100,7 @@ class HarvestWorker:
 
     def harvest(self, movie: Movie, probe: Probe, segment: Segment) -> SegmentReport:
         """Harvest one segment and stage it, unless an interrupted run has. Raises VideoDecodeError."""
-        if is_staged(self._dataset.store, probe.harvest_id, segment):
+        if is_staged(self._dataset.store, movie.movie_id, probe.harvest_id, segment):
             return SegmentReport(0, {})
         self._units, self._seconds = 0.0, defaultdict(float)
         config = self._config
@@ -116,15 +116,15 @@ class HarvestWorker:
             self._alive,
         )
         with self._stage("write"):
-            stage_segment(self._dataset.store, probe.harvest_id, segment, result)
+            stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result)
         return SegmentReport(int(self._units), dict(self._seconds))
 
     def finish(self, movie: Movie, probe: Probe, segments: Sequence[Segment]) -> MovieReport | None:
         """Join a movie's staged segments and commit it; None where their borders do not fit (design rule 4)."""
-        staged = staged_segments(self._dataset.store, probe.harvest_id, segments)
+        staged = staged_segments(self._dataset.store, movie.movie_id, probe.harvest_id, segments)
         context = self._config.harvest.shots.context
         if not borders_agree([segment.digests for segment in staged], segments, context):
-            unstage(self._dataset.store, probe.harvest_id)
+            unstage(self._dataset.store, movie.movie_id)
             return None
         tables, drops = join_segments(staged)
         record = commit_movie(
@@ -141,7 +141,7 @@ class HarvestWorker:
             embedding_size=probe.embedding_size,
             drops=drops,
         )
-        unstage(self._dataset.store, probe.harvest_id)
+        unstage(self._dataset.store, movie.movie_id)
         return MovieReport({name: shard.rows for name, shard in record.shards.items()}, drops, probe.facts.seekable)
 
     def _open(self, movie: Movie) -> VideoReader:

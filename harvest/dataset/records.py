@@ -106,7 +106,7 @@ class FailureRecord(Record):
 
 def file_name(name: str) -> str:
     """A movie id or run name as one safe path segment: no separator, no `.` or `..`, at most 160 bytes."""
-    quoted = quote(name, safe=" ")
+    quoted = quote(name, safe=" ").replace("~", "%7E")  # a free ~ marks a shortened name, which no other may look like
     if quoted.startswith("."):
         quoted = "%2E" + quoted[1:]
     if len(quoted) <= 160:
@@ -131,6 +131,6 @@ def shard_path(table: str, movie_id: str, name: str) -> str:
     return f"shards/{table}/movie_id={file_name(movie_id)}/{name}.parquet"
 
 
-def staging_folder(harvest_id: str) -> str:
-    """Where results of segments wait; no reader looks here."""
-    return f"_staging/{harvest_id}"
+def staging_folder(movie_id: str, harvest_id: str = "") -> str:
+    """Where results of segments wait, of one harvest or of all of a movie; no reader looks here."""
+    return f"_staging/{file_name(movie_id)}" + (f"/{harvest_id}" if harvest_id else "")

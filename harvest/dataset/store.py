@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import uuid
 from pathlib import PurePosixPath
 
@@ -9,6 +10,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from harvest.errors import DatasetError
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
+"""How the name of a file ends that is not yet, or never will be, whole."""
 
 
 class Store:
@@ -58,7 +62,7 @@ class Store:
         except FileNotFoundError:
             return []
         found = (PurePosixPath(path).name for path in paths)
-        return sorted(name for name in found if not name.endswith(".tmp"))
+        return sorted(name for name in found if not TEMPORARY.search(name))
 
     def delete(self, relative: str) -> None:
         """Delete a file or a whole folder; nothing happens where it is gone already."""
