@@ -18,10 +18,12 @@ FACES = 3
 def fragments(frames: Ints, numbers: Ints, stride: int) -> list[Ints]:
     """Rows of each stretch of consecutive analysed frames that the tracker gave one number, by their first row.
 
+    A detection that the tracker gave none is a fragment of its own: somebody who moves too fast to overlap himself.
+
     Args:
-        frames: (n,) frame of each detection, ascending. numbers: (n,) track number, `UNTRACKED` rows are left out.
+        frames: (n,) frame of each detection, ascending. numbers: (n,) track number or `UNTRACKED`.
     """
-    found = []
+    found = [np.array([row]) for row in np.flatnonzero(numbers == UNTRACKED)]
     for number in np.unique(numbers[numbers != UNTRACKED]):
         rows = np.flatnonzero(numbers == number)
         found += np.split(rows, np.flatnonzero(np.diff(frames[rows]) > stride) + 1)
@@ -46,7 +48,8 @@ def join_fragments(
     """
     pairs = [(a, b) for a, b in product(range(len(parts)), repeat=2) if 0 < _gap(frames, parts[a], parts[b]) <= gap]
     if threshold is None:
-        near = [(0.0, a, b) for a, b in pairs if numbers[parts[a][0]] == numbers[parts[b][0]]]
+        number = [numbers[part[0]] for part in parts]
+        near = [(0.0, a, b) for a, b in pairs if number[a] == number[b] != UNTRACKED]
     else:
         distances = [(_distance(embed(parts[a][-FACES:]), embed(parts[b][:FACES])), a, b) for a, b in pairs]
         near = [pair for pair in distances if pair[0] <= threshold]

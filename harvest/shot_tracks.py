@@ -14,7 +14,7 @@ from harvest.faces import Detections, FaceModels
 from harvest.joins import fragments, join_fragments
 from harvest.quality import FaceQuality, face_quality
 from harvest.shots import MarkedFrame
-from harvest.track import UNTRACKED, FaceTracker, Floats, Ints, claim_first_detections, fill_boxes
+from harvest.track import FaceTracker, Floats, Ints, claim_first_detections, fill_boxes
 
 Stage = Callable[[str], AbstractContextManager[object]]
 """Called with the name of a stage, entered while it runs: for whoever measures where the time goes."""
@@ -151,7 +151,6 @@ class OpenShot:
             return []
         seen, numbers = self._seen()
         numbers = claim_first_detections(seen.frames, seen.boxes, numbers, config.stride, config.track.match_iou)
-        bench.drops["detection: in no track"] += int((numbers == UNTRACKED).sum())
         parts = fragments(seen.frames, numbers, config.stride)
         gap = round(config.track.gap_s * bench.fps)
         embed = partial(self._embed, seen)
@@ -164,6 +163,9 @@ class OpenShot:
         bench, config = self._bench, self._bench.config
         analysed = [row[0] for row in self._rows]
         frames, boxes = fill_boxes(seen.frames[rows], seen.boxes[rows], (analysed[0], analysed[-1]), (self.start, end))
+        if len(rows) == 1:
+            bench.drops["detection: in no track"] += 1
+            return None
         if len(frames) < config.track.seconds * bench.fps:
             bench.drops["track: short"] += 1
             bench.drops["detection: in a short track"] += len(rows)
@@ -206,9 +208,9 @@ def sample_faces(settled: np.ndarray, config: EmbedConfig) -> Ints:
     rows = np.flatnonzero(settled)
     regular = rows[:: config.every]
     if len(regular) >= config.at_least or not len(rows):
-        return regular
+        return np.asarray(regular)
     spread = np.linspace(0, len(rows) - 1, min(config.at_least, len(rows)))
-    return rows[np.round(spread).astype(int)]
+    return np.asarray(rows[np.round(spread).astype(int)])
 
 
 def _sizes(boxes: Floats) -> Floats:

@@ -48,7 +48,7 @@ def read_face_embeddings(dataset: Dataset, movie: MovieRecord) -> list[NDArray[n
 def to_matrix(lists: pa.ChunkedArray, size: int) -> NDArray[np.float32]:
     """A column of lists of one length → (n, size) float32."""
     flat = lists.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return flat.astype(np.float32).reshape(len(lists), size)
+    return np.asarray(flat, np.float32).reshape(len(lists), size)
 
 
 def mean_embedding(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -139,7 +139,10 @@ def train(
     """
     from workflows.train import train as run
 
-    summary = run(dataset, method, out_folder, _config(config, set_, workers), address)
+    try:
+        summary = run(dataset, method, out_folder, _config(config, set_, workers), address)
+    except TooLittleDataError as error:
+        raise TooLittleDataError(f"{error}; go on without a model: castmine cluster --dataset {dataset}") from error
     printing.trained(summary)
     write_json(json_file, printing.train_json(summary))
 
@@ -227,9 +230,12 @@ def demo(
     json_file: JsonOption = None,
 ) -> None:
     """Make a short movie of real faces, find its cast with every stage, and score it. Needs no file and no network."""
-    from workflows.demo import run_demo
+    from workflows.demo.run import run_demo
 
-    write_json(json_file, run_demo(out_folder, _config(None, [], workers)))
+    result = run_demo(out_folder, _config(None, [], workers))
+    write_json(json_file, result)
+    if result["fell_short"]:
+        raise typer.Exit(FAILED)
 
 
 @import_app.command("tracks")

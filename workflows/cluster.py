@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 
 from cluster.constraints import Stop
@@ -129,7 +130,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
         raise DatasetError(f"{job.root}: has no movie {job.movie_id!r} any more")
     tracks = read_track_set(dataset, movie)
     model = load_model(job.model) if job.model else None
-    embeddings = model.embed_tracks(tracks.means) if model else tracks.means
+    embeddings = model.embed_tracks(tracks.means.astype(np.float64)) if model else tracks.means
     named = identities(dataset, job.movie_id)
     stop = _stop(job, movie, named)
     cast = cluster_movie(embeddings, tracks.cannot_link, stop, job.config.cluster, job.method)

@@ -1,6 +1,7 @@
 """A harvest as it runs on Ray: which jobs follow from which, what failed, how far it is."""
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import ray
 
 from harvest.corpus import Movie
+from harvest.dataset.cards import note_pack
 from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from harvest.errors import DatasetError, ModelsError, VideoDecodeError
@@ -69,10 +71,13 @@ class HarvestRun:
         if isinstance(result, BaseException):
             self._fail(movie, job, result)
             return []
+        follow: dict[str, Callable[[Movie, Any], list[Job]]]
         follow = {"probe": self._probed, "harvest": self._harvested, "finish": self._finished}
         return follow[job.method](movie, result)
 
     def _probed(self, movie: Movie, probe: Probe) -> list[Job]:
+        if not self._probes:
+            note_pack(self._dataset.store, self._pack, probe.embedding_size)
         self._probes[movie.movie_id] = probe
         minutes = self._config.run.segment_minutes if probe.facts.seekable else None
         facts, context = probe.facts, self._config.harvest.shots.context

@@ -22,9 +22,14 @@ OBJECT_STORE_BYTES = 150 * 2**20
 def ray_cluster(address: str | None = None, workers: int | None = None) -> Iterator[int]:
     """Join the cluster at `address` (or RAY_ADDRESS, as in a submitted job), else start a local one; yields its cores.
 
+    Within another `ray_cluster`, or where the caller runs Ray already, that one is used and left running.
+
     Raises:
         CastmineError: no cluster answers at the address.
     """
+    if ray.is_initialized():
+        yield _cores()
+        return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray will do from its next version on
     address = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -38,9 +43,13 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise CastmineError(f"no Ray cluster could be used at {address}: {error}") from error
     try:
-        yield int(ray.cluster_resources().get("CPU", 1))
+        yield _cores()
     finally:
         ray.shutdown()
+
+
+def _cores() -> int:
+    return int(ray.cluster_resources().get("CPU", 1))
 
 
 def cause(error: BaseException) -> BaseException:
@@ -58,7 +67,8 @@ def map_tasks(
     Ray's own retries are off: with them, out-of-memory kills repeat without end.
     """
     task = ray.remote(function).options(max_retries=0, num_cpus=1)
-    waiting, running = list(items), {}
+    waiting = list(items)
+    running: dict[Any, Item] = {}
     while waiting or running:
         while waiting and len(running) < in_flight:
             item = waiting.pop(0)

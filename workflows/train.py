@@ -4,9 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import reduce
 from importlib.metadata import version
-from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +22,7 @@ from train.mining import MinedTracks, mine_movie
 from train.registry import ModelCard, save_model
 from train.split import Split, split_movies
 from train.subspace import Subspace, fit_subspace
-from train.validation import MovieMeasures, held_out_gains, measure_movie
+from train.validation import MovieMeasures, held_out_gains, measure_movie, total
 from workflows.config import Config
 from workflows.console import meter
 
@@ -74,7 +72,8 @@ def train(root: str, method: str, out: Path, config: Config, address: str | None
         in_flight = config.run.workers or cores
         jobs = [MovieJob(root, movie_id, config.train) for movie_id in split.train + split.validation]
         base = _measure(jobs, in_flight, lambda done: shown.update(done, 2 * len(jobs), "mining"))
-        subspace = fit_subspace(_total(base, split.train, records[0].embedding_size).sums, config.train.subspace)
+        _refuse_few_movies(split, config.train)
+        subspace = fit_subspace(_total(base, split.train).sums, config.train.subspace)
         jobs = [replace(job, subspace=subspace) for job in jobs]
         adapted = _measure(jobs, in_flight, lambda done: shown.update(len(jobs) + done, 2 * len(jobs), "checking"))
     card = _card(method, records[0], split, base, adapted, subspace, config.train)
@@ -122,11 +121,10 @@ def _card(
     subspace: Subspace,
     config: TrainConfig,
 ) -> ModelCard:
-    d = movie.embedding_size
-    after = _total(adapted, split.train, d)
+    after = _total(adapted, split.train)
     held_out = {}
     if split.validation:
-        held_out = held_out_gains(_total(base, split.validation, d), _total(adapted, split.validation, d), config)
+        held_out = held_out_gains(_total(base, split.validation), _total(adapted, split.validation), config)
     try:
         found = equal_error_threshold(after.distances, config.calibration)
         threshold, how = (
@@ -142,7 +140,7 @@ def _card(
         method=method,
         pack=movie.models,
         pack_hash=movie.models_hash,
-        embedding_size=d,
+        embedding_size=movie.embedding_size,
         output_size=subspace.V.shape[1],
         train_movies=split.train,
         validation_movies=split.validation,
@@ -157,12 +155,19 @@ def _card(
     )
 
 
-def _total(measured: dict[str, MovieMeasures], movies: Iterable[str], embedding_size: int) -> MovieMeasures:
+def _total(measured: dict[str, MovieMeasures], movies: Iterable[str]) -> MovieMeasures:
     """The sum over movies, always in their sorted order: floating-point sums depend on it."""
-    chosen = [measured[movie_id] for movie_id in movies]
-    if not chosen:
-        raise TooLittleDataError("no movie is left for training: its `split` says train, or give none at all")
-    return reduce(add, chosen)
+    return total(measured[movie_id] for movie_id in movies)
+
+
+def _refuse_few_movies(split: Split, config: TrainConfig) -> None:
+    movies, least = len(split.train) + len(split.validation), config.subspace.movies
+    if len(split.train) < least:
+        raise TooLittleDataError(
+            f"{movies} movie{'s' * (movies != 1)}, of which {len(split.validation)} would be held out to check what was "
+            f"learned, cannot teach more than noise: it takes {least} to learn from; harvest more movies, or see the "
+            "column `split` of the corpus"
+        )
 
 
 def _of_one_pack(dataset: Dataset) -> list[MovieRecord]:
