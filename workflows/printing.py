@@ -81,8 +81,11 @@ def trained(summary: TrainSummary) -> None:
     card = summary.card
     checked = f"checked on {len(card.validation_movies)}"
     out.print(f"{card.method}: {card.train_tracks} tracks of {len(card.train_movies)} movies, {checked}")
-    for name, gain in card.held_out.items():
-        out.print(f"  held-out {name}: {gain.before:.4f} → {gain.after:.4f}")
+    if confused := card.held_out.get("equal_error"):
+        change = f"{confused.before:.2%} → {confused.after:.2%}"
+        out.print(f"  held out: {change} of pairs confused (equal error: one person taken for two, or two for one)")
+    if rho := card.held_out.get("rho"):
+        out.print(f"  held out: correlation ρ of a track's tracklets {rho.before:.4f} → {rho.after:.4f}")
     threshold = "none" if card.threshold is None else f"{card.threshold:.4f}"
     out.print(f"  threshold {threshold}: {card.calibration}", markup=False)
     out.print(f"model: {summary.model} · {summary.seconds:.1f} s", markup=False)

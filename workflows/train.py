@@ -164,9 +164,9 @@ def _refuse_few_movies(split: Split, config: TrainConfig) -> None:
     movies, least = len(split.train) + len(split.validation), config.subspace.movies
     if len(split.train) < least:
         raise TooLittleDataError(
-            f"{movies} movie{'s' * (movies != 1)}, of which {len(split.validation)} would be held out to check what was "
-            f"learned, cannot teach more than noise: it takes {least} to learn from; harvest more movies, or see the "
-            "column `split` of the corpus"
+            f"the dataset has {movies} movie{'s' * (movies != 1)}, {len(split.train)} to learn from and "
+            f"{len(split.validation)} held out to check it; it takes at least {least} to learn from, since one movie's "
+            "cast and light are no corpus: harvest more movies"
         )
 
 
