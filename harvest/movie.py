@@ -17,7 +17,7 @@ from harvest.dataset.schema import SCHEMAS
 from harvest.faces import FaceModels
 from harvest.links import cannot_links
 from harvest.rows import face_rows, link_row, shot_row, track_row
-from harvest.shot_tracks import OpenShot, Shot, Stage, Workbench, unmeasured
+from harvest.shot_tracks import OpenShot, Shot, Stage, Workbench, staged, unmeasured
 from harvest.shots import mark_shots
 from harvest.track import FaceTracker
 from harvest.video import Segment, VideoReader, frame_digest
@@ -72,13 +72,7 @@ def _decode(
     """Frames from W before the segment on; those around its borders leave their digests (design rule 4)."""
     context = config.shots.context
     borders = [border for border in (segment.start, segment.stop) if 0 < border < reader.facts.frames]
-    frames = reader.frames(max(0, segment.start - context))
-    while True:
-        with stage("decode"):
-            following = next(frames, None)
-        if following is None:
-            return
-        index, image = following
+    for index, image in staged(reader.frames(max(0, segment.start - context)), "decode", stage):
         if any(border - context <= index < border + context for border in borders):
             digests[index] = frame_digest(image)
         on_frame(index)
@@ -91,7 +85,7 @@ def _shots(
     """The shots that start in the segment, each followed to its end."""
     stride, shot = bench.config.stride, None
     marked = mark_shots(frames, bench.config.shots, keep=lambda index: index >= segment.start and index % stride == 0)
-    for frame in marked:
+    for frame in staged(marked, "shots", bench.stage):
         if frame.index < segment.start:
             continue
         if frame.begins:

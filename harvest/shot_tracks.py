@@ -1,10 +1,11 @@
 """One shot: its analysed frames in, its tracks out. Detect, track and measure frame by frame; embed at the end."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from harvest.quality import FaceQuality, face_quality
 from harvest.shots import MarkedFrame
 from harvest.track import FaceTracker, Floats, Ints, claim_first_detections, fill_boxes
 
+Item = TypeVar("Item")
+
 Stage = Callable[[str], AbstractContextManager[object]]
 """Called with the name of a stage, entered while it runs: for whoever measures where the time goes."""
 
@@ -23,6 +26,16 @@ Stage = Callable[[str], AbstractContextManager[object]]
 def unmeasured(stage: str) -> AbstractContextManager[object]:
     """A `Stage` that measures nothing."""
     return nullcontext()
+
+
+def staged(items: Iterator[Item], name: str, stage: Stage) -> Iterator[Item]:
+    """The same items, their making measured as a stage."""
+    while True:
+        with stage(name):
+            item = next(items, None)
+        if item is None:
+            return
+        yield item
 
 
 @dataclass

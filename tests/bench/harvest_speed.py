@@ -1,0 +1,117 @@
+"""`castmine harvest` against the usual script and against its own limit, on one clip in one run.
+
+The limit is what no harvest can beat: decoding every frame and running the detector on the analysed ones, nothing else.
+"""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from harvest.config import HarvestConfig
+from harvest.dataset.read import Dataset
+from harvest.faces import find_pack, load_models
+from harvest.video import open_video
+from tests.bench import _usual_script
+from tests.conftest import SHARED
+
+CLIP = SHARED / "bench/photomovies/pm_dev1.mp4"
+PACK = SHARED / "models/scrfd25_mbf"
+WORKERS = 2
+
+
+def main() -> None:
+    if not CLIP.exists() or not PACK.exists():
+        print(f"skipped: needs {CLIP} and {PACK}")
+        return
+    frames = open_video(CLIP).facts.frames
+    limit_s = limit_seconds()
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, result = harvest_seconds(Path(folder) / "dataset")
+        ours = Dataset.open(Path(folder) / "dataset").table("faces", CLIP.stem).to_pylist()
+    began = time.monotonic()
+    usual = _usual_script.run(CLIP, PACK)
+    usual_s = time.monotonic() - began
+    busy = sum(result["stages"].values())
+
+    table = Table("on pm_dev1 (640 × 360)", "seconds", "frames/s", "× usual script", "recall", "purity")
+    for name, took, rows in (
+        (f"castmine harvest, {WORKERS} workers, whole command", seconds, ours),
+        ("… of it at work (all stages / workers)", busy / WORKERS, None),
+        ("the usual script, all cores", usual_s, usual),
+    ):
+        scored = score(rows) if rows else {}
+        figures = [f"{scored[name]:.3f}" if scored else "" for name in ("recall", "purity")]
+        table.add_row(name, f"{took:.1f}", f"{frames / took:.0f}", f"{usual_s / took:.1f}", *figures)
+    table.add_row(
+        f"limit, {WORKERS} cores", f"{limit_s / WORKERS:.1f}", f"{frames * WORKERS / limit_s:.0f}", "", "", ""
+    )
+    console = Console(width=120)
+    console.print(table)
+    console.print(f"limit / at work: {limit_s / busy:.2f} (goal 0.85)")
+    shares = ", ".join(f"{stage} {took / busy:.0%}" for stage, took in result["stages"].items())
+    console.print(f"share of each stage: {shares}")
+
+
+def limit_seconds() -> float:
+    """Decode-only plus detector-only seconds of one core, on the analysed frames."""
+    cv2.setNumThreads(1)
+    config = HarvestConfig()
+    models = load_models(find_pack(str(PACK)), config.detect)
+    began = time.perf_counter()
+    analysed = [image for index, image in open_video(CLIP).frames(0) if index % config.stride == 0]
+    for image in analysed:
+        models.detect([image])
+    return time.perf_counter() - began
+
+
+def harvest_seconds(dataset: Path) -> tuple[float, dict[str, Any]]:
+    """Wall seconds of the whole command, start-up included, and what it wrote with --json."""
+    report = dataset.with_suffix(".json")
+    command = [
+        sys.executable,
+        "-m",
+        "workflows",
+        "harvest",
+        str(CLIP),
+        "--dataset",
+        str(dataset),
+        "--json",
+        str(report),
+    ]
+    command += ["--models", str(PACK), "--workers", str(WORKERS), "--segment-minutes", "1"]
+    began = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began, json.loads(report.read_text())
+
+
+def score(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Recall and purity against the clip's truth, by the benchmark's own scorer."""
+    scorer = _load(SHARED / "bench/score_harvest.py")
+    truth = pq.read_table(CLIP.with_suffix(".truth.parquet")).to_pylist()
+    starts = json.loads(CLIP.with_suffix(".shots.json").read_text())["starts"]
+    scored: dict[str, float] = scorer.score(rows, truth, starts, None)
+    return scored
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main()
