@@ -39,11 +39,12 @@ class _Steps:
     def __init__(self) -> None:
         self._number, self._began = 0, time.monotonic()
 
-    def ended(self, name: str, text: str) -> None:
+    def ended(self, name: str, text: str, *more: str) -> None:
         self._number += 1
         seconds, self._began = time.monotonic() - self._began, time.monotonic()
         line = f"{self._number}/{STEPS} {name:<8} {text} · {seconds:.1f} s"
-        out.print(line, markup=False, soft_wrap=True)
+        for printed in (line, *(f"{'':13}{text}" for text in more)):
+            out.print(printed, markup=False, soft_wrap=True)
 
 
 def run_demo(folder: Path, config: Config) -> dict[str, Any]:
@@ -69,11 +70,11 @@ def run_demo(folder: Path, config: Config) -> dict[str, Any]:
         (labels,) = import_labels(movie.truth, Dataset.open(root))
         steps.ended("labels", f"{labels.attached} tracks named from the truth, {labels.lost} names on no track")
         model, learned = _learn(root, folder / "model", config)
-        steps.ended("train", learned)
+        steps.ended("train", *learned)
         clustered = cluster(root, "hac", config, model, run=RUN)
     if clustered.failed:
         raise CastmineError(f"demo: the clustering failed: {clustered.failed[movie.movie_id]}")
-    steps.ended("cluster", _cast(clustered))
+    steps.ended("cluster", *_cast(clustered))
     write_report(Dataset.open(root), RUN, folder / "sheets")
     sheet = (folder / "sheets" / page_name(movie.movie_id)).resolve()
     steps.ended("report", f"{sheet.stat().st_size / 2**20:.1f} MiB of HTML that opens anywhere")
@@ -126,13 +127,13 @@ def _one_part_a_worker(config: Config, movie: DemoMovie, cores: int) -> Config:
     return config.model_copy(update={"run": run})
 
 
-def _learn(root: str, folder: Path, config: Config) -> tuple[str | None, str]:
-    """The model that training made, or none, and what came of it in words: one movie is too little to learn from."""
+def _learn(root: str, folder: Path, config: Config) -> tuple[str | None, list[str]]:
+    """The model that training made, or none, and what came of it in lines: one movie is too little to learn from."""
     try:
         summary = train(root, "mvcorr-linear", folder, config)
     except TooLittleDataError as error:
-        return None, f"refused, as it should: {error}. Going on with the models' own embeddings"
-    return summary.model, f"learned from {summary.card.train_tracks} tracks"
+        return None, ["refused, as it should; the demo goes on with the models' own embeddings", f"why: {error}"]
+    return summary.model, [f"learned from {summary.card.train_tracks} tracks"]
 
 
 def _found(state: MovieState) -> str:
@@ -141,10 +142,12 @@ def _found(state: MovieState) -> str:
     return f"{text} (unchanged since the last run)" if state.state == "skipped" else text
 
 
-def _cast(summary: ClusterSummary) -> str:
+def _cast(summary: ClusterSummary) -> list[str]:
     movie = summary.movies[0]
-    text = f"{movie.clusters} characters from {movie.tracks} tracks"
-    return f"{text} at cosine distance {movie.threshold:.4f} ({summary.threshold_source})"
+    text = (
+        f"{movie.clusters} characters from {movie.tracks} tracks, apart by a cosine distance of {movie.threshold:.3f}"
+    )
+    return [text, f"threshold: {summary.threshold_source}"]
 
 
 def _print_end(metrics: Metrics | None, sheet: Path, fell_short: list[str], seconds: float) -> None:
@@ -157,13 +160,13 @@ def _print_end(metrics: Metrics | None, sheet: Path, fell_short: list[str], seco
     for text in fell_short:
         out.print(f"fell short:  {text}", style="red", markup=False, soft_wrap=True)
     out.print(f"cast sheet   {sheet.as_uri()}", markup=False, soft_wrap=True)
-    out.print(f"all of it    {seconds:.0f} s", markup=False)
+    out.print(f"in all       {seconds:.0f} s", markup=False)
 
 
 def _result(
     movie: DemoMovie,
     harvested: HarvestSummary,
-    learned: str,
+    learned: list[str],
     clustered: ClusterSummary,
     sheet: Path,
     fell_short: list[str],
@@ -171,7 +174,7 @@ def _result(
     return {
         "movie": asdict(movie),
         "harvest": printing.harvest_json(harvested),
-        "train": learned,
+        "train": ". ".join(learned),
         "cluster": printing.cluster_json(clustered),
         "sheet": str(sheet),
         "fell_short": fell_short,
