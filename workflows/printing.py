@@ -154,10 +154,10 @@ def configuration(rows: Iterable[tuple[str, Any, str]]) -> None:
         for depth, section in enumerate(sections):
             if open_sections[depth : depth + 1] != [section]:
                 open_sections[depth:] = [section]
-                out.print(f"{'  ' * depth}{section}:", markup=False)
+                out.print(f"{'  ' * depth}{section}:", markup=False, soft_wrap=True)
         indent = "  " * len(sections)
-        out.print(f"{indent}# {' '.join(meaning.split())}", markup=False, style="dim")
-        out.print(f"{indent}{name}: {'null' if default is None else default}", markup=False)
+        out.print(f"{indent}# {' '.join(meaning.split())}", markup=False, style="dim", soft_wrap=True)
+        out.print(f"{indent}{name}: {'null' if default is None else default}", markup=False, soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
