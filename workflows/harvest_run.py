@@ -19,7 +19,7 @@ from workflows.config import Config
 from workflows.console import Meter, meter
 from workflows.harvest import MovieState
 from workflows.pool import Job, Pool
-from workflows.ray_cluster import ray_cluster
+from workflows.ray_cluster import check_gpus, ray_cluster
 from workflows.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 
 FINISH_WEIGHT = 1e12
@@ -45,27 +45,34 @@ class HarvestRun:
         with meter("harvest", "frames") as shown, ray_cluster(address, run.workers) as cores:
             options: dict[str, Any] = {"num_cpus": 1, "memory": int(run.memory_gb * 2**30), "max_concurrency": 2}
             options |= {"max_restarts": 0, "max_task_retries": 0}
-            options |= {"num_gpus": run.gpus_per_worker} if run.device == "cuda" else {}
+            if run.device == "cuda":
+                check_gpus(address, run.gpus_per_worker)
+                options["num_gpus"] = run.gpus_per_worker
             actor = ray.remote(HarvestWorker).options(**options)
 
             def start() -> Any:
                 return actor.remote(self._root, self._pack, self._config)
 
-            def wanted(job: Job) -> bool:
-                return self._states[job.arguments[0].movie_id].state == "todo"
-
             pool = Pool(start, run.workers or cores, run.attempts, run.stall_s)
-            pool.run(self._first_jobs(), self._after, lambda units: self._show(shown, units), wanted)
+            pool.run(self._first_jobs(), self._after, lambda units: self._show(shown, units), self._wanted)
 
     def _first_jobs(self) -> list[Job]:
         todo = [state.movie for state in self._states.values() if state.state == "todo"]
         return [Job(f"{movie.movie_id}: open", "probe", (movie,), weight=PROBE_WEIGHT) for movie in todo]
+
+    def _wanted(self, job: Job) -> bool:
+        """Whether a job still serves its movie: that has not failed, nor been split anew since."""
+        movie_id = job.arguments[0].movie_id
+        current = job.method != "harvest" or job.arguments[2] in self._segments[movie_id]
+        return current and self._states[movie_id].state == "todo"
 
     def _after(self, job: Job, result: Any) -> list[Job]:
         """What follows from the end of a job."""
         movie: Movie = job.arguments[0]
         if isinstance(result, ModelsError):
             raise result
+        if not self._wanted(job):
+            return []
         if isinstance(result, VideoDecodeError) and len(self._segments.get(movie.movie_id, ())) > 1:
             return self._redo_whole(movie)
         if isinstance(result, BaseException):
@@ -79,6 +86,9 @@ class HarvestRun:
         if not self._probes:
             note_pack(self._dataset.store, self._pack, probe.embedding_size)
         self._probes[movie.movie_id] = probe
+        record = self._dataset.record(movie.movie_id)
+        if record and record.harvest_id == probe.harvest_id:  # moved or touched, but the same bytes
+            return [self._finish_job(movie)]
         minutes = self._config.run.segment_minutes if probe.facts.seekable else None
         facts, context = probe.facts, self._config.harvest.shots.context
         return self._segment_jobs(movie, plan_segments(facts.frames, facts.fps, minutes, context))
@@ -110,14 +120,18 @@ class HarvestRun:
         self._out[movie.movie_id] -= 1
         if self._out[movie.movie_id]:
             return []
-        arguments = (movie, self._probes[movie.movie_id], self._segments[movie.movie_id])
-        return [Job(f"{movie.movie_id}: commit", "finish", arguments, weight=FINISH_WEIGHT)]
+        return [self._finish_job(movie)]
+
+    def _finish_job(self, movie: Movie) -> Job:
+        arguments = (movie, self._probes[movie.movie_id], self._segments.get(movie.movie_id, []))
+        return Job(f"{movie.movie_id}: commit", "finish", arguments, weight=FINISH_WEIGHT)
 
     def _finished(self, movie: Movie, report: MovieReport | None) -> list[Job]:
         if report is None:
             return self._redo_whole(movie)
         state = self._states[movie.movie_id]
-        state.state, state.rows, state.drops, state.seekable = "done", report.rows, report.drops, report.seekable
+        state.state = "done" if self._segments.get(movie.movie_id) else "skipped"
+        state.rows, state.drops, state.seekable = report.rows, report.drops, report.seekable
         return []
 
     def _fail(self, movie: Movie, job: Job, error: BaseException) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from harvest.errors import CastmineError
+from harvest.errors import CastmineError, ModelsError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -46,6 +46,13 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
         yield _cores()
     finally:
         ray.shutdown()
+
+
+def check_gpus(address: str | None, share: float) -> None:
+    """Raise ModelsError where a Ray of this machine has no GPU to give; a cluster may still start a node that has."""
+    local = not (address or os.environ.get("RAY_ADDRESS"))
+    if local and ray.cluster_resources().get("GPU", 0) < share:
+        raise ModelsError("device cuda was asked for and Ray sees no GPU here; check nvidia-smi, or use --device cpu")
 
 
 def _cores() -> int:
