@@ -3,11 +3,15 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 
 from harvest.config import HarvestConfig
 from harvest.dataset.records import SourceStamp
 from harvest.dataset.schema import SCHEMA_VERSION
 from harvest.errors import VideoDecodeError
+
+BLOCK_BYTES = 2**24
+"""Read at once for the hash of a file."""
 
 HARVEST_VERSION = 1
 """Raised whenever the code's output changes for the same movie and config."""
@@ -22,11 +26,19 @@ def source_stamp(path: str) -> SourceStamp:
     return SourceStamp(size=status.st_size, modified=str(status.st_mtime_ns))
 
 
-def content_hash(path: str) -> str:
-    """Hash of the file's bytes, about 1 GB/s. Raises VideoDecodeError where it cannot be read."""
+def content_hash(path: str, on_read: Callable[[int], None] = lambda size: None) -> str:
+    """Hash of the file's bytes, about 1 GB/s. Raises VideoDecodeError where it cannot be read.
+
+    Args:
+        on_read: called with the size of each block of bytes that was read.
+    """
+    digest = hashlib.blake2b(digest_size=16)
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+                on_read(len(block))
+        return digest.hexdigest()
     except OSError as error:
         raise VideoDecodeError(f"{path}: {error.strerror}; check the path in the corpus and its permissions") from error
 

@@ -17,6 +17,8 @@ from harvest.errors import CastmineError
 from workflows.ray_cluster import cause
 
 POLL_S = 0.5
+START_S = 120.0
+"""Time within which at least one worker must come up, imports and a crowded machine included."""
 LOST = (RayActorError, OutOfMemoryError, WorkerCrashedError)
 
 
@@ -39,8 +41,10 @@ class WorkerLostError(CastmineError):
 @dataclass
 class _Worker:
     actor: Any
+    result: Any
+    """What is being waited for: the end of its job; at first, that it is up."""
+    up: bool = False
     job: Job | None = None
-    result: Any = None
     pulse: Any = None
     """The answer to `progress` that is being waited for."""
     units: float = 0.0
@@ -54,13 +58,18 @@ class Pool:
         start: makes an actor (max_restarts=0, max_task_retries=0, max_concurrency=2).
         attempts: how often a job is tried whose worker is lost. An error that the worker raises is final at once.
         stall_s: seconds without progress after which a worker is killed.
+        start_s: seconds without any worker after which the pool gives up.
     """
 
-    def __init__(self, start: Callable[[], Any], workers: int, attempts: int, stall_s: float) -> None:
-        self._start, self._size, self._attempts, self._stall_s = start, workers, attempts, stall_s
+    def __init__(
+        self, start: Callable[[], Any], workers: int, attempts: int, stall_s: float, start_s: float = START_S
+    ) -> None:
+        self._start, self._size, self._attempts = start, workers, attempts
+        self._stall_s, self._start_s = stall_s, start_s
         self._queue: list[tuple[float, int, Job]] = []
         self._order = count()
         self._workers: list[_Worker] = []
+        self._unborn, self._idle_since = 0, time.monotonic()
 
     def run(
         self,
@@ -75,6 +84,9 @@ class Pool:
             on_end: given a job and its result or error; returns the jobs that follow.
             on_progress: given the units done of each running job, about twice a second.
             wanted: asked before a job is begun; one that is not wanted any more is dropped.
+
+        Raises:
+            WorkerLostError: no worker could be started at all.
         """
         self._add(jobs)
         try:
@@ -83,6 +95,7 @@ class Pool:
                 for job, result in self._collect():
                     self._add(on_end(job, result))
                 self._listen()
+                self._check_room()
                 on_progress({worker.job.key: worker.units for worker in self._workers if worker.job})
         finally:
             for worker in self._workers:
@@ -97,21 +110,24 @@ class Pool:
         heapq.heapify(self._queue)
         busy = sum(worker.job is not None for worker in self._workers)
         while len(self._workers) < min(self._size, busy + len(self._queue)):
-            self._workers.append(_Worker(self._start()))
+            actor = self._start()
+            self._workers.append(_Worker(actor, actor.progress.remote()))
         for worker in self._workers:
-            if worker.job is None and self._queue:
+            if worker.up and worker.job is None and self._queue:
                 worker.job = heapq.heappop(self._queue)[2]
                 worker.job.attempts += 1
                 worker.result = getattr(worker.actor, worker.job.method).remote(*worker.job.arguments)
                 worker.units, worker.heard, worker.pulse = 0.0, time.monotonic(), None
 
     def _collect(self) -> list[tuple[Job, Any]]:
-        running = {worker.result: worker for worker in self._workers if worker.job}
+        running = {worker.result: worker for worker in self._workers if worker.job or not worker.up}
         ended: list[tuple[Job, Any]] = []
         for reference in ray.wait(list(running), num_returns=1, timeout=POLL_S)[0] if running else []:
             worker = running[reference]
             job, worker.job = worker.job, None
-            assert job is not None
+            if job is None:
+                self._welcome(worker)
+                continue
             try:
                 ended.append((job, ray.get(reference)))
             except LOST as error:
@@ -119,6 +135,27 @@ class Pool:
             except RayError as error:
                 ended.append((job, cause(error)))
         return ended
+
+    def _welcome(self, worker: _Worker) -> None:
+        """A new worker is up, or could not be started: then another one is, as often as a job is tried."""
+        try:
+            ray.get(worker.result)
+            worker.up, self._unborn = True, 0
+        except RayError as error:
+            self._workers.remove(worker)
+            self._unborn += 1
+            if self._unborn >= self._attempts:
+                raise WorkerLostError(f"no worker could be started ({_first_line(error)})") from error
+
+    def _check_room(self) -> None:
+        """Where no worker at all comes up, say so: those that wait for room while others work cost nothing."""
+        if any(worker.up for worker in self._workers):
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > self._start_s:
+            raise WorkerLostError(
+                f"no worker was started within {self._start_s:.0f} s: the machines have no room for one; "
+                "see run.memory_gb and run.gpus_per_worker in: castmine config"
+            )
 
     def _listen(self) -> None:
         """Ask each busy worker how far it is; kill those that stand still. `_collect` then finds them lost."""

@@ -11,9 +11,9 @@ from functools import cached_property
 import cv2
 
 from harvest.corpus import Movie
-from harvest.dataset.commit import commit_movie
+from harvest.dataset.commit import commit_movie, put_movie_record
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieFacts, SourceStamp
+from harvest.dataset.records import MovieFacts, MovieRecord, SourceStamp
 from harvest.faces import FaceModels, Pack, load_models
 from harvest.identity import config_hash, content_hash, harvest_id, source_stamp
 from harvest.movie import harvest_segment, join_segments
@@ -76,7 +76,8 @@ class HarvestWorker:
     def probe(self, movie: Movie) -> Probe:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError."""
         embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
-        stamp, content = source_stamp(movie.uri), content_hash(movie.uri)
+        self._units = 0.0
+        stamp, content = source_stamp(movie.uri), content_hash(movie.uri, self._reading)
         facts = self._open(movie).facts
         return Probe(
             stamp,
@@ -120,7 +121,16 @@ class HarvestWorker:
         return SegmentReport(int(self._units), dict(self._seconds))
 
     def finish(self, movie: Movie, probe: Probe, segments: Sequence[Segment]) -> MovieReport | None:
-        """Join a movie's staged segments and commit it; None where their borders do not fit (design rule 4)."""
+        """Join a movie's staged segments and commit it; None where their borders do not fit (design rule 4).
+
+        A movie that is committed already, by a worker that was lost just after it or before its file was touched, only
+        has its file's time and place put right.
+        """
+        record = self._dataset.record(movie.movie_id)
+        if record and record.harvest_id == probe.harvest_id:
+            facts = probe.facts.model_copy(update={"seekable": record.facts.seekable})
+            put_movie_record(self._dataset.store, record.model_copy(update={"stamp": probe.stamp, "facts": facts}))
+            return self._committed(record)
         staged = staged_segments(self._dataset.store, movie.movie_id, probe.harvest_id, segments)
         context = self._config.harvest.shots.context
         if not borders_agree([segment.digests for segment in staged], segments, context):
@@ -141,8 +151,12 @@ class HarvestWorker:
             embedding_size=probe.embedding_size,
             drops=drops,
         )
-        unstage(self._dataset.store, movie.movie_id)
-        return MovieReport({name: shard.rows for name, shard in record.shards.items()}, drops, probe.facts.seekable)
+        return self._committed(record)
+
+    def _committed(self, record: MovieRecord) -> MovieReport:
+        unstage(self._dataset.store, record.movie_id)
+        rows = {name: shard.rows for name, shard in record.shards.items()}
+        return MovieReport(rows, record.drops, record.facts.seekable)
 
     def _open(self, movie: Movie) -> VideoReader:
         return open_video(movie.uri, self._config.decode.device)
@@ -150,8 +164,13 @@ class HarvestWorker:
     def _alive(self, frame: int) -> None:
         self._units += 1
 
+    def _reading(self, size: int) -> None:
+        self._units += size / 2**50  # proof of life on a slow disk, and next to nothing among frames
+
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
+        """Add the time of the block to a stage, less that of the stages within it."""
+        began, within = time.perf_counter(), sum(self._seconds.values())
         yield
-        self._seconds[name] += time.perf_counter() - began
+        within = sum(self._seconds.values()) - within
+        self._seconds[name] += time.perf_counter() - began - within

@@ -73,7 +73,7 @@ def commit_derived(
     notes: dict[str, Any] | None = None,
 ) -> DerivedRecord:
     """Write a derived table of one movie and run; it replaces the run's earlier one of this movie."""
-    shard = put_shard(store, name, table, movie_id, f"{file_name(run)}-{harvest_id}")
+    shard = put_shard(store, name, table, movie_id, f"{file_name(run)[:80]}-{harvest_id}")  # file names end at 255
     record = DerivedRecord(
         table=name, run=run, movie_id=movie_id, harvest_id=harvest_id, shard=shard, notes=notes or {}, created_at=now()
     )

@@ -1,0 +1,90 @@
+"""One Ray for all tests that need one: started once, on free ports, gone when the tests are, even when those crash."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# Before anything imports ray, which reads them then. A token of our own: one that another Ray has left in the home lets
+# nobody in.
+os.environ.pop("RAY_ADDRESS", None)
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+RAY_UNTIL_EOF = """
+import sys, ray
+ray.init(num_cpus=2, include_dashboard=False, object_store_memory=150 * 2**20, log_to_driver=False)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """The address of a Ray of two cores that lives as long as the tests."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RAY_UNTIL_EOF],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+    address = process.stdout.readline().strip()
+    assert address, "Ray did not start"
+    yield address
+    process.stdin.close()
+    process.wait(60)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Castmine:
+    """Runs the command line as a user does: in a process of its own."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+
+    def start(self, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
+        """A command that runs in a process group of its own, as a shell starts it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "workflows", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment | environment,
+            start_new_session=True,
+        )
+
+    def __call__(self, *arguments: object, status: int | None = 0, **environment: str) -> Ran:
+        """Run a command to its end, which must have this exit status and never shows a traceback."""
+        process = self.start(*arguments, **environment)
+        out, err = process.communicate(timeout=300)
+        assert "Traceback" not in out + err, err
+        assert status is None or process.returncode == status, f"exit status {process.returncode}\n{out}\n{err}"
+        return Ran(process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def castmine(ray_address: str) -> Castmine:
+    """The command line, on the Ray of all tests."""
+    return Castmine({**os.environ, "RAY_ADDRESS": ray_address})
+
+
+@pytest.fixture(scope="session")
+def hamilton(clips: Path) -> Path:
+    """275 frames with cuts at 20, 82 and 211."""
+    return clips / "hamilton.mp4"
