@@ -44,7 +44,10 @@ class Dataset:
             raise DatasetError(
                 f"{root}: no castmine dataset here; make one with: castmine harvest CORPUS --dataset {root}"
             )
-        version = json.loads(store.get(MARKER))["schema_version"]
+        try:
+            version = json.loads(store.get(MARKER))["schema_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DatasetError(f"{root}/{MARKER}: cannot be read ({error}); harvest into a new folder") from error
         if version != SCHEMA_VERSION:
             raise DatasetError(
                 f"{root}: written with schema version {version}, this castmine reads {SCHEMA_VERSION}; "
@@ -56,6 +59,8 @@ class Dataset:
     def create(cls, root: str | os.PathLike[str]) -> "Dataset":
         """Open a dataset, made first where there is none. Raises DatasetError where it cannot be written."""
         store = Store(os.fspath(root))
+        if store.is_local and os.path.isfile(store.root):
+            raise DatasetError(f"{root}: is a file; name a folder for the dataset")
         if store.is_local and os.path.isdir(store.root) and not os.access(store.root, os.W_OK):
             raise DatasetError(f"{root}: cannot be written; check the dataset folder's owner and permissions")
         if not store.exists(MARKER):
