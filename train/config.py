@@ -3,7 +3,7 @@
 `--set train.subspace.ridge=0.02` overrides one. † marks a choice of ours where the papers give none.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,21 @@ class CalibrationConfig(Section):
     pairs: int = Field(default=200, ge=1)
     """Fewest hard-positive pairs, and fewest cannot-link pairs, from which a threshold is read. At 200 pairs an
     error rate of 5 % is known to ± 1.5 % †."""
+
+
+class VerificationConfig(Section):
+    """How representations are compared on pairs of tracks."""
+
+    false_positive_rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        default=(0.1, 0.01, 0.001), min_length=1
+    )
+    """Where the true positive rate is read (Multi-Face: 0.1)."""
+    roc_from: float = Field(default=1e-4, gt=0, lt=0.1)
+    """Lowest false positive rate of the ROC curve, whose axis is logarithmic: of a cast of 200 tracks one pair †."""
+    roc_points: int = Field(default=161, ge=2)
+    """Points of the curve from there to 1: 40 a decade †."""
+    distance_bins: int = Field(default=80, ge=10)
+    """Bins of the histograms of hard pairs over cosine distance [0, 2]: 0.025 each †."""
 
 
 class TrainConfig(Section):

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from cluster.config import ClusterConfig
 from harvest.config import HarvestConfig, Section
 from harvest.errors import ConfigError
-from train.config import TrainConfig
+from train.config import TrainConfig, VerificationConfig
 
 
 class DecodeConfig(Section):
@@ -47,6 +47,7 @@ class Config(Section):
 
     harvest: HarvestConfig = HarvestConfig()
     train: TrainConfig = TrainConfig()
+    verification: VerificationConfig = VerificationConfig()
     cluster: ClusterConfig = ClusterConfig()
     decode: DecodeConfig = DecodeConfig()
     run: RunConfig = RunConfig()
