@@ -51,6 +51,8 @@ def read_tracks(path: Path) -> Iterator[ImportedMovie]:
     missing = [column for column in REQUIRED if column not in table.column_names]
     if missing:
         raise CorpusError(f"{path}: has no column {', '.join(missing)}; it needs {', '.join(REQUIRED)}")
+    if any(movie_id in (None, "") for movie_id in pc.unique(table["movie_id"]).to_pylist()):
+        raise CorpusError(f"{path}: a row without movie_id")
     for movie_id in sorted(pc.unique(table["movie_id"]).to_pylist()):
         rows = table.filter(pc.equal(table["movie_id"], movie_id)).sort_by("track_id")
         yield _movie(str(movie_id), rows, path)
@@ -59,8 +61,7 @@ def read_tracks(path: Path) -> Iterator[ImportedMovie]:
 def _movie(movie_id: str, rows: pa.Table, path: Path) -> ImportedMovie:
     fps = float(rows["fps"][0].as_py()) if "fps" in rows.column_names else FPS
     ids = rows["track_id"].to_pylist()
-    if len(set(ids)) < len(ids):
-        raise CorpusError(f"{path}: movie {movie_id!r} has two tracks with one track_id")
+    _check_rows(rows, f"{path}: movie {movie_id!r}")
     faces = [
         _embeddings(row, f"{path}: movie {movie_id!r}, track {id_}")
         for id_, row in zip(ids, rows["embeddings"], strict=True)
@@ -87,10 +88,27 @@ def _movie(movie_id: str, rows: pa.Table, path: Path) -> ImportedMovie:
     )
 
 
+def _check_rows(rows: pa.Table, where: str) -> None:
+    empty = [name for name in REQUIRED[:-1] if rows[name].null_count]
+    if empty:
+        raise CorpusError(f"{where} has a row without {empty[0]}")
+    ids = rows["track_id"].to_pylist()
+    if len(set(ids)) < len(ids):
+        raise CorpusError(f"{where} has two tracks with one track_id")
+    for id_, start, end in zip(ids, rows["start_frame"].to_pylist(), rows["end_frame"].to_pylist(), strict=True):
+        if not 0 <= start < end:
+            raise CorpusError(
+                f"{where}, track {id_}: end_frame must be after start_frame, both from 0 (has {start}, {end})"
+            )
+
+
 def _embeddings(row: pa.Scalar, where: str) -> np.ndarray:
-    faces = np.array(row.as_py() or [], np.float32)
+    lists = row.as_py() or []
+    faces = np.array(lists, np.float32) if len({len(each or []) for each in lists}) == 1 else np.zeros(0)
     if faces.ndim != 2 or not faces.size or not np.isfinite(faces).all() or not faces.any(axis=1).all():
-        raise CorpusError(f"{where}: embeddings must be one or more lists of numbers, none of them NaN or all zero")
+        raise CorpusError(
+            f"{where}: embeddings must be one or more lists of numbers of one length, none NaN or all zero"
+        )
     return faces
 
 
