@@ -5,7 +5,6 @@ old place and be somebody else, or at a new place and be the same.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import product
 
 import numpy as np
 
@@ -46,7 +45,7 @@ def join_fragments(
             the tracker's word counts alone.
         embed: rows → (len(rows), d) raw embeddings. Called only where there is something to decide.
     """
-    pairs = [(a, b) for a, b in product(range(len(parts)), repeat=2) if 0 < _gap(frames, parts[a], parts[b]) <= gap]
+    pairs = _within_reach(parts, frames, gap)
     if threshold is None:
         number = [numbers[part[0]] for part in parts]
         near = [(0.0, a, b) for a, b in pairs if number[a] == number[b] != UNTRACKED]
@@ -54,16 +53,20 @@ def join_fragments(
         distances = [(_distance(embed(parts[a][-FACES:]), embed(parts[b][:FACES])), a, b) for a, b in pairs]
         near = [pair for pair in distances if pair[0] <= threshold]
     follower: dict[int, int] = {}
+    followed: set[int] = set()
     for _, a, b in sorted(near):
-        if a not in follower and b not in follower.values():
+        if a not in follower and b not in followed:
             follower[a] = b
-    return [
-        np.concatenate(_chain(first, follower, parts)) for first in range(len(parts)) if first not in follower.values()
-    ]
+            followed.add(b)
+    return [np.concatenate(_chain(first, follower, parts)) for first in range(len(parts)) if first not in followed]
 
 
-def _gap(frames: Ints, before: Ints, after: Ints) -> int:
-    return int(frames[after[0]] - frames[before[-1]])
+def _within_reach(parts: Sequence[Ints], frames: Ints, gap: int) -> list[tuple[int, int]]:
+    """(a, b) where b begins after a has ended, at most `gap` frames later."""
+    starts = np.array([frames[part[0]] for part in parts], np.int64)  # ascending, as `fragments` gives them
+    ends = np.array([frames[part[-1]] for part in parts], np.int64)
+    first, beyond = np.searchsorted(starts, ends, side="right"), np.searchsorted(starts, ends + gap, side="right")
+    return [(a, b) for a in range(len(parts)) for b in range(int(first[a]), int(beyond[a]))]
 
 
 def _distance(before: Floats, after: Floats) -> float:

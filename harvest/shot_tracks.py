@@ -1,57 +1,18 @@
 """One shot: its analysed frames in, its tracks out. Detect, track and measure frame by frame; embed at the end."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
 from harvest.chips import from_jpeg, to_jpeg
-from harvest.config import EmbedConfig, HarvestConfig
-from harvest.faces import Detections, FaceModels
+from harvest.config import EmbedConfig
+from harvest.faces import Detections
 from harvest.joins import fragments, join_fragments
 from harvest.quality import FaceQuality, face_quality
 from harvest.shots import MarkedFrame
-from harvest.track import FaceTracker, Floats, Ints, claim_first_detections, fill_boxes
-
-Item = TypeVar("Item")
-
-Stage = Callable[[str], AbstractContextManager[object]]
-"""Called with the name of a stage, entered while it runs: for whoever measures where the time goes."""
-
-
-def unmeasured(stage: str) -> AbstractContextManager[object]:
-    """A `Stage` that measures nothing."""
-    return nullcontext()
-
-
-def staged(items: Iterator[Item], name: str, stage: Stage) -> Iterator[Item]:
-    """The same items, their making measured as a stage."""
-    while True:
-        with stage(name):
-            item = next(items, None)
-        if item is None:
-            return
-        yield item
-
-
-@dataclass
-class Workbench:
-    """What every shot of a segment is worked with."""
-
-    models: FaceModels
-    tracker: FaceTracker
-    config: HarvestConfig
-    fps: float
-    threshold: float | None = None
-    """Cosine distance up to which two fragments of a track are one person; None: not known for these models."""
-    batch: int = 1
-    stage: Stage = unmeasured
-    drops: Counter[str] = field(default_factory=Counter)
-    """Detections and tracks that were dropped, by reason."""
+from harvest.track import Floats, Ints, claim_first_detections, fill_boxes
+from harvest.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -77,6 +38,19 @@ class SeenFaces:
             [self.chips[row] for row in rows],
             self.settled[rows],
         )
+
+
+@dataclass(frozen=True)
+class AnalysedFrame:
+    """What was found in one analysed frame."""
+
+    index: int
+    settled: bool
+    detections: Detections
+    quality: FaceQuality
+    chips: list[bytes]
+    numbers: Ints
+    """(n,) the tracker's number of each detection."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +86,7 @@ class OpenShot:
         self.start, self.begins, self.settled, self._bench = start, begins, start, bench
         self._dissolving: list[MarkedFrame] = []
         self._waiting: list[MarkedFrame] = []
-        self._rows: list[tuple[int, bool, Detections, FaceQuality, list[bytes], Ints]] = []
+        self._analysed: list[AnalysedFrame] = []
         self._embedded: dict[int, Floats] = {}
         bench.tracker.reset()
 
@@ -150,17 +124,17 @@ class OpenShot:
             bench.drops["detection: small"] += len(detections.boxes) - len(large)
             kept = Detections(detections.boxes[large], detections.scores[large], detections.landmarks[large])
             with bench.stage("track"):
-                tracks = bench.tracker.update(kept.boxes, kept.scores)
+                numbers = bench.tracker.update(kept.boxes, kept.scores)
             with bench.stage("quality"):
                 quality = face_quality(frame.image, kept.boxes, kept.landmarks)
             with bench.stage("chips"):
                 aligned = bench.models.chips(frame.image, kept.landmarks)
                 chips = [to_jpeg(chip, bench.config.embed.chip_quality) for chip in aligned]
-            self._rows.append((frame.index, frame.settled, kept, quality, chips, tracks))
+            self._analysed.append(AnalysedFrame(frame.index, frame.settled, kept, quality, chips, numbers))
 
     def _tracks(self, end: int) -> list[Track]:
         bench, config = self._bench, self._bench.config
-        if not any(len(row[4]) for row in self._rows):
+        if not any(frame.chips for frame in self._analysed):
             return []
         seen, numbers = self._seen()
         numbers = claim_first_detections(seen.frames, seen.boxes, numbers, config.stride, config.track.match_iou)
@@ -174,8 +148,8 @@ class OpenShot:
     def _track(self, seen: SeenFaces, rows: Ints, end: int) -> Track | None:
         """The track of the detections in these rows; None, with the reason counted, where it is not to be kept."""
         bench, config = self._bench, self._bench.config
-        analysed = [row[0] for row in self._rows]
-        frames, boxes = fill_boxes(seen.frames[rows], seen.boxes[rows], (analysed[0], analysed[-1]), (self.start, end))
+        analysed = self._analysed[0].index, self._analysed[-1].index
+        frames, boxes = fill_boxes(seen.frames[rows], seen.boxes[rows], analysed, (self.start, end), config.stride)
         if len(rows) == 1:
             bench.drops["detection: in no track"] += 1
             return None
@@ -190,17 +164,20 @@ class OpenShot:
         return Track(seen.take(rows), frames, boxes, sampled, self._embed(seen, rows[sampled]))
 
     def _seen(self) -> tuple[SeenFaces, Ints]:
-        counts = [len(row[4]) for row in self._rows]
+        """The detections of all analysed frames, and the tracker's number of each."""
+        found = self._analysed
+        counts = [len(frame.chips) for frame in found]
+        measures = zip(*(vars(frame.quality).values() for frame in found), strict=True)
         seen = SeenFaces(
-            np.repeat([row[0] for row in self._rows], counts),
-            np.concatenate([row[2].boxes for row in self._rows]),
-            np.concatenate([row[2].landmarks for row in self._rows]),
-            np.concatenate([row[2].scores for row in self._rows]),
-            FaceQuality(*map(np.concatenate, zip(*(vars(row[3]).values() for row in self._rows), strict=True))),
-            [chip for row in self._rows for chip in row[4]],
-            np.repeat([row[1] for row in self._rows], counts),
+            np.repeat([frame.index for frame in found], counts),
+            np.concatenate([frame.detections.boxes for frame in found]),
+            np.concatenate([frame.detections.landmarks for frame in found]),
+            np.concatenate([frame.detections.scores for frame in found]),
+            FaceQuality(*map(np.concatenate, measures)),
+            [chip for frame in found for chip in frame.chips],
+            np.repeat([frame.settled for frame in found], counts),
         )
-        return seen, np.concatenate([row[5] for row in self._rows])
+        return seen, np.concatenate([frame.numbers for frame in found])
 
     def _embed(self, seen: SeenFaces, rows: Ints) -> Floats:
         """Raw embeddings of detections, each embedded once: (len(rows), d)."""

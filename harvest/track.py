@@ -70,12 +70,14 @@ def claim_first_detections(frames: Ints, boxes: Floats, tracks: Ints, stride: in
     return claimed
 
 
-def fill_boxes(frames: Ints, boxes: Floats, analysed: tuple[int, int], shot: tuple[int, int]) -> tuple[Ints, Floats]:
+def fill_boxes(
+    frames: Ints, boxes: Floats, analysed: tuple[int, int], shot: tuple[int, int], stride: int
+) -> tuple[Ints, Floats]:
     """A track's box on each of its frames, from its detections.
 
-    Between two detections boxes are interpolated. A track that is there at the first or the last analysed frame of its
-    shot is carried on, at the pace of its two outer detections, to the shot's border: fewer than `stride` frames, or
-    the earlier half of a dissolve.
+    Between two detections boxes are interpolated. Beyond the outer ones the track is carried on at their pace: to the
+    shot's border where it is there at the shot's first or last analysed frame (fewer than `stride` frames, or the
+    earlier half of a dissolve), else by half a stride, which is how long a face is there, on average, unseen.
 
     Args:
         frames: (n,) frames of its detections, ascending. boxes: (n, 4).
@@ -84,8 +86,9 @@ def fill_boxes(frames: Ints, boxes: Floats, analysed: tuple[int, int], shot: tup
     Returns:
         (m,) all its frames and (m, 4) float32 boxes.
     """
-    first = shot[0] if frames[0] == analysed[0] else int(frames[0])
-    last = shot[1] - 1 if frames[-1] == analysed[1] else int(frames[-1])
+    unseen = (stride - 1) // 2
+    first = shot[0] if frames[0] == analysed[0] else max(shot[0], int(frames[0]) - unseen)
+    last = shot[1] - 1 if frames[-1] == analysed[1] else min(shot[1] - 1, int(frames[-1]) + unseen)
     every = np.arange(first, last + 1)
     filled = np.stack([np.interp(every, frames, boxes[:, side]) for side in range(4)], axis=1)
     if len(frames) > 1:

@@ -1,5 +1,6 @@
 """What people write first: `FaceAnalysis.get` on every frame at 640 × 640, and a tracker that follows overlap."""
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -7,8 +8,10 @@ import numpy as np
 from insightface.app import FaceAnalysis
 
 MIN_IOU = 0.3
-FORGET_AFTER = 12
+FORGET_AFTER = 3
 """Frames without a match after which a track ends."""
+MIN_SECONDS = 1.0
+"""Shorter tracks are dropped, as castmine does."""
 
 
 def run(video: Path, pack: Path) -> list[dict[str, float]]:
@@ -30,7 +33,9 @@ def run(video: Path, pack: Path) -> list[dict[str, float]]:
             rows.append({"frame": number, "track_id": track, **sides})
         alive = {track: seen for track, seen in alive.items() if number - seen[0] < FORGET_AFTER}
         number += 1
-    return rows
+    faces = Counter(row["track_id"] for row in rows)
+    shortest = MIN_SECONDS * capture.get(cv2.CAP_PROP_FPS)
+    return [row for row in rows if faces[row["track_id"]] >= shortest]
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:
