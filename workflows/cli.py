@@ -148,6 +148,32 @@ def train(
 
 
 @app.command(rich_help_panel=MAIN)
+def verify(
+    dataset: DatasetOption,
+    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the page.")],
+    model: Annotated[
+        list[str], typer.Option(metavar="MODEL_DIR", help="A model to compare with the base; give several.")
+    ] = [],  # noqa: B006
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = [],  # noqa: B006
+    json_file: JsonOption = None,
+) -> None:
+    """Say what models gained: how well they tell two tracks of one person from tracks of two.
+
+    On named tracks: ROC, AUC and equal error of all pairs of a movie. On any: distances of mined hard pairs.
+    """
+    from workflows.verify.run import verify as run
+
+    summary = run(dataset, model, out_folder, _config(config, set_, workers), address)
+    printing.verified(summary)
+    write_json(json_file, printing.verify_json(summary))
+    if summary.comparison.failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command(rich_help_panel=MAIN)
 def cluster(
     dataset: DatasetOption,
     method: Annotated[str, typer.Option(help="hac: average linkage under cannot-link.")] = "hac",

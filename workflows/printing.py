@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # each command imports only what it runs: planning a harvest 
     from workflows.labels import LabelChange
     from workflows.tracks_import import ImportedCounts
     from workflows.train import TrainSummary
+    from workflows.verify.run import VerifySummary
 
 SHOWN = 30
 """Movies printed in a table; of a larger corpus the first ones."""
@@ -95,6 +96,37 @@ def train_json(summary: TrainSummary) -> dict[str, Any]:
     return {**asdict(summary), "card": summary.card.model_dump(mode="json")}
 
 
+def verified(summary: VerifySummary) -> None:
+    """A row per representation, and what a reader must know beside it."""
+    from workflows.verify.columns import columns
+
+    comparison = summary.comparison
+    found = columns(comparison)
+    table = _table("representation", *(column.head for column in found))
+    for number, row in enumerate(comparison.rows):
+        figures = [Text(column.text(number), "bold" if column.is_best(number) else "") for column in found]
+        table.add_row(Text(row.name), *figures)
+    out.print(table)
+    if comparison.unnamed:
+        what = "some movies are not verified" if comparison.verified else "verification is absent"
+        out.print(f"{what}: {comparison.unnamed}; castmine labels import brings names in", markup=False)
+    if comparison.unlinked:
+        out.print(f"the equal error of links is absent: {comparison.unlinked}", markup=False)
+    for row in comparison.rows:
+        for note in row.notes:
+            out.print(f"{row.name} {note}", markup=False)
+    movies = f"mean over {len(comparison.verified)} of {len(comparison.movies)} movies"
+    out.print(f"{movies} · {summary.seconds:.1f} s: open {summary.page}", markup=False)
+    for movie_id, message in comparison.failed.items():
+        err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
+
+
+def verify_json(summary: VerifySummary) -> dict[str, Any]:
+    from workflows.verify.figures import comparison_json
+
+    return {**comparison_json(summary.comparison), "page": summary.page, "seconds": summary.seconds}
+
+
 def clustered(summary: ClusterSummary) -> None:
     """The outcome of a clustering: a row per movie, with metrics where labels exist."""
     scored = any(movie.metrics for movie in summary.movies)
@@ -157,7 +189,7 @@ def configuration(rows: Iterable[tuple[str, Any, str]]) -> None:
                 out.print(f"{'  ' * depth}{section}:", markup=False, soft_wrap=True)
         indent = "  " * len(sections)
         out.print(f"{indent}# {' '.join(meaning.split())}", markup=False, style="dim", soft_wrap=True)
-        out.print(f"{indent}{name}: {'null' if default is None else default}", markup=False, soft_wrap=True)
+        out.print(f"{indent}{name}: {_yaml(default)}", markup=False, soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
@@ -165,6 +197,10 @@ def _table(*columns: str) -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right")
     return table
+
+
+def _yaml(value: object) -> object:
+    return "null" if value is None else list(value) if isinstance(value, tuple) else value
 
 
 def _figure(value: float | None) -> str:

@@ -1,0 +1,152 @@
+"""The page of a verification: one self-contained HTML file in the design of the cast sheets.
+
+Style and charts stand in it, it fetches nothing and runs no script; all names that come from a dataset are escaped.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from train.verification import roc_grid
+from workflows.verify.charts import RocAxes, bins_shown, distance_ticks, histogram_path
+from workflows.verify.columns import Column, columns
+from workflows.verify.comparison import Comparison
+
+PAPER_RATES = (("base", 92.5), ("ImpTriplet", 91.4), ("MvCorr", 93.7))
+"""TPR at 0.1 FPR, percent, that Multi-Face reports on its 60 validation movies."""
+
+
+@dataclass(frozen=True)
+class RocChart:
+    """The mean ROC curves."""
+
+    axes: RocAxes
+    curves: list[str]
+    """SVG path of each row."""
+
+
+@dataclass(frozen=True)
+class HardPanel:
+    """The histograms of one row, on axes that all rows share."""
+
+    positive: str
+    """SVG path."""
+    negative: str
+    threshold: float | None
+    """Where its links' equal error lies, percent of the axis."""
+
+
+def verification_page(comparison: Comparison, curves: str) -> str:
+    """The page as HTML; `curves` is the relative address of the curves' CSV."""
+    bins = comparison.config.verification.distance_bins
+    shown = bins_shown(
+        [one for row in comparison.rows for one in (row.overall.hard.positive, row.overall.hard.negative)]
+    )
+    return _render(
+        comparison=comparison,
+        title=Path(comparison.dataset).absolute().name,
+        facts=_facts(comparison),
+        hues=[_hue(number) for number in range(len(comparison.rows))],
+        columns=columns(comparison),
+        roc=_roc_chart(comparison),
+        curves=curves,
+        panels=_hard_panels(comparison, shown),
+        ticks=distance_ticks(2 * shown / bins),
+        by_movie=_by_movie(comparison),
+        paper_rates=PAPER_RATES,
+        version=version("castmine"),
+    )
+
+
+def _facts(comparison: Comparison) -> list[str]:
+    movies, named = comparison.movies, comparison.rows[0].overall.named
+    tracks, mined = sum(movie.tracks for movie in movies), comparison.rows[0].overall.hard.tracks
+    facts = [f"{len(movies):,} movie{'s' * (len(movies) != 1)}", f"{tracks:,} tracks, {mined:,} of them mined"]
+    facts.append(f"{sum(movie.named for movie in movies):,} named")
+    if named:
+        facts.append(f"{named.positive_pairs:,} pairs of one person, {named.negative_pairs:,} of two")
+    return facts
+
+
+def _roc_chart(comparison: Comparison) -> RocChart | None:
+    named = [row.overall.named for row in comparison.rows if row.overall.named]
+    if not named:
+        return None
+    axes = RocAxes.around([one.roc for one in named], comparison.config.verification.roc_from)
+    grid = roc_grid(comparison.config.verification)
+    return RocChart(axes, [axes.path(grid, one.roc) for one in named])
+
+
+def _hard_panels(comparison: Comparison, shown: int) -> list[HardPanel]:
+    hard = [row.overall.hard for row in comparison.rows]
+    if not hard[0].tracks:
+        return []
+    peak = max(float((one / one.sum()).max()) for pairs in hard for one in (pairs.positive, pairs.negative))
+    upto = 2 * shown / comparison.config.verification.distance_bins
+    return [
+        HardPanel(
+            histogram_path(row.overall.hard.positive, shown, peak),
+            histogram_path(row.overall.hard.negative, shown, peak),
+            round(100 * row.links.value / upto, 2) if row.links else None,
+        )
+        for row in comparison.rows
+    ]
+
+
+def _by_movie(comparison: Comparison) -> list[tuple[float, list[Column]]]:
+    """For each false positive rate a line a movie: the movie is the column, the representations are its rows."""
+    return [
+        (
+            rate,
+            [
+                Column(
+                    movie.movie_id,
+                    f"{movie.tracks:,}",
+                    f"{movie.named:,}",
+                    tuple(one.named.true_positive_rates[rate] if one.named else None for one in movie.measures),
+                    better=1,
+                )
+                for movie in comparison.verified
+            ],
+        )
+        for rate in comparison.config.verification.false_positive_rates
+    ]
+
+
+def _hue(number: int) -> float:
+    """Degrees; the golden angle keeps neighbours apart."""
+    return round((22 + 137.508 * number) % 360, 1)
+
+
+def _render(**values: Any) -> str:
+    digest = base64.b64encode(hashlib.sha256(b"").digest()).decode()  # base.html asks for a script; this page has none
+    style = Markup(_asset("workflows.report", "sheet.css") + _asset("workflows.verify", "verification.css"))
+    page = _templates().get_template("verification.html")
+    return page.render(style=style, script="", script_digest=digest, **values)
+
+
+@cache
+def _templates() -> Environment:
+    """`autoescape` is on for every template: nothing of a dataset is ever taken for markup."""
+    templates = Environment(
+        loader=ChoiceLoader([PackageLoader("workflows.verify"), PackageLoader("workflows.report")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["grouped"] = "{:,}".format
+    return templates
+
+
+@cache
+def _asset(package: str, name: str) -> str:
+    return files(package).joinpath("templates", name).read_text(encoding="utf-8")
