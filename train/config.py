@@ -71,6 +71,126 @@ class VerificationConfig(Section):
     """Bins of the histograms of hard pairs over cosine distance [0, 2]: 0.025 each †."""
 
 
+class NetworkConfig(Section):
+    """Which network maps the pack's embeddings."""
+
+    name: Literal["C1", "C2", "C3", "bcl", "ssiam"] = "C1"
+    """C1 = FC512, FC256; C2 = FC1024, FC512; C3 = FC1024, FC512, FC256, each FC linear, activation, batch norm, with
+    dropout between (Multi-Face §4.3; best: C1 for MvCorr, C2 for ImpTriplet). bcl = 256, 128, 64, 64. ssiam = 512, 2,
+    of which the 512 are the embedding, after their activation †."""
+    activation: Literal["relu", "sigmoid"] = "relu"
+    """Of C1–C3 (Multi-Face: ReLU slightly better)."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Of C1–C3 (Multi-Face: 0.2)."""
+    unit: bool = False
+    """Whether outputs are put on the unit sphere: for every loss of distances but the prototypical one (BCL §4), not
+    for MvCorr, which no linear map changes."""
+
+
+class MvCorrConfig(Section):
+    """Deep MvCorr."""
+
+    ridge: float = Field(default=1e-3, gt=0)
+    """ε: R_W + ε·tr(R_W)/D·I is inverted instead of R_W †."""
+
+
+class ImpTripletConfig(Section):
+    """The improved triplet loss."""
+
+    margin: float = Field(default=1.0, gt=0)
+    """m: the negative is farther from anchor and positive than these are from each other by this squared distance."""
+    bound: float = Field(default=0.1, ge=0)
+    """m₂: within this squared distance the positive is not pulled."""
+    pull: float = Field(default=0.02, ge=0)
+    """λ: the weight of the pull †."""
+
+
+class BallConfig(Section):
+    """Ball cluster learning."""
+
+    pull: float = Field(default=4.0, ge=0)
+    """α: the weight of the pull to the own centroid (BCL §4)."""
+    margin: float = Field(default=0.1, ge=0)
+    """ε: other centroids are pushed to 9b + ε †."""
+    start: float = 0.1
+    """b̂ at the start, b = softplus(b̂) (the authors' release)."""
+    unit: bool = True
+    """Whether centroids are put on the unit sphere, as the embeddings are."""
+
+
+class ContrastiveConfig(Section):
+    """The contrastive loss."""
+
+    margin: float = Field(default=1.0, gt=0)
+    """m: cannot-link pairs are pushed to this distance †."""
+    start: float = 1.0
+    """m̂ at the start where the margin is learned, m = softplus(m̂) (the release of BCL's authors)."""
+
+
+class LdmlConfig(Section):
+    """Logistic discriminant metric learning."""
+
+    start: float = 0.5
+    """β at the start, the learned squared distance at which a pair is as likely as not one person (the release of BCL's
+    authors)."""
+
+
+class TripletConfig(Section):
+    """The triplet loss over all triplets of a batch."""
+
+    margin: float = Field(default=0.5, gt=0)
+    """m, of squared distances (the release of BCL's authors)."""
+
+
+class LossesConfig(Section):
+    """The numbers of each loss."""
+
+    mvcorr: MvCorrConfig = MvCorrConfig()
+    imptriplet: ImpTripletConfig = ImpTripletConfig()
+    ball: BallConfig = BallConfig()
+    contrastive: ContrastiveConfig = ContrastiveConfig()
+    ldml: LdmlConfig = LdmlConfig()
+    triplet: TripletConfig = TripletConfig()
+
+
+class OptimiserConfig(Section):
+    """How a step changes the weights."""
+
+    name: Literal["sgd", "adam"] = "sgd"
+    """SGD (Multi-Face, BCL) or Adam (TSiam and SSiam †); no weight decay."""
+    rate: float = Field(default=0.01, gt=0)
+    """Learning rate (MvCorr 0.01, ImpTriplet 0.001, BCL 0.003, siamese 0.001)."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of SGD."""
+    step_decay: float = Field(default=1e-6, ge=0)
+    """The rate of a step is rate / (1 + step_decay · step) (Multi-Face: 1e-6; BCL: 0)."""
+    epoch_factor: float = Field(default=1.0, gt=0, le=1)
+    """The rate is multiplied by this … (BCL: 0.9)"""
+    epoch_every: int = Field(default=10, ge=1)
+    """… every so many epochs (BCL: 10)."""
+    threshold_rate: float = Field(default=0.1, ge=0)
+    """The rate of a loss's learned threshold (ball's b̂, the learned margin, LDML's β), as a share of the rate; 0 keeps
+    it as it is (BCL: 0.1)."""
+    threshold_frozen: int = Field(default=5, ge=0)
+    """Epochs for which it is frozen (BCL: 5)."""
+
+
+class FitConfig(Section):
+    """The training loop."""
+
+    batch: int = Field(default=1024, ge=2)
+    """Rows of a step on all workers together (Multi-Face: 1024; BCL: 2000; SSiam's subset: 3000)."""
+    epochs: int = Field(default=200, ge=1)
+    """Most epochs †."""
+    patience: int = Field(default=5, ge=1)
+    """Training stops after so many epochs in which the validation loss has not fallen … (Multi-Face: 5)"""
+    least_fall: float = Field(default=1e-3, ge=0)
+    """… by this much below the lowest so far (Multi-Face: 1e-3)."""
+    seed: int = Field(default=0, ge=0)
+    """Of the first weights, the order of the rows, the faces drawn and the dropout."""
+    optimiser: OptimiserConfig = OptimiserConfig()
+
+
 class TrainConfig(Section):
     """From harvested tracks to a model."""
 
