@@ -1,14 +1,19 @@
 """One Ray for all tests that need one: started once, on free ports, gone when the tests are, even when those crash."""
 
+import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from harvest.dataset.read import Dataset
 
 # Before anything imports ray, which reads them then. A token of our own: one that another Ray has left in the home lets
 # nobody in.
@@ -84,7 +89,37 @@ def castmine(ray_address: str) -> Castmine:
     return Castmine({**os.environ, "RAY_ADDRESS": ray_address})
 
 
+@dataclass(frozen=True)
+class Harvested:
+    """hamilton.mp4 (275 frames, cuts at 20, 82 and 211), harvested with one worker as one segment."""
+
+    corpus: Path
+    """A folder with the movie."""
+    dataset: Path
+    models: Path
+    summary: dict[str, Any]
+    """What --json wrote."""
+
+    def copy(self, to: Path) -> Path:
+        """A dataset of its own for a test that changes it."""
+        shutil.copytree(self.dataset, to / "dataset")
+        return to / "dataset"
+
+
 @pytest.fixture(scope="session")
-def hamilton(clips: Path) -> Path:
-    """275 frames with cuts at 20, 82 and 211."""
-    return clips / "hamilton.mp4"
+def harvested(
+    castmine: Castmine, clips: Path, pack_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Harvested:
+    folder = tmp_path_factory.mktemp("harvested")
+    corpus, dataset, out = folder / "movies", folder / "dataset", folder / "out.json"
+    corpus.mkdir()
+    shutil.copyfile(clips / "hamilton.mp4", corpus / "hamilton.mp4")
+    castmine("harvest", corpus, "--dataset", dataset, "--models", pack_folder, "--workers", 1, "--json", out)
+    return Harvested(corpus, dataset, pack_folder, json.loads(out.read_text()))
+
+
+def digests(dataset: Path, movie_id: str = "hamilton") -> dict[str, str]:
+    """Digest of each shard of a movie, by table."""
+    record = Dataset.open(dataset).record(movie_id)
+    assert record, f"{movie_id} is not committed"
+    return {name: shard.digest for name, shard in record.shards.items()}
