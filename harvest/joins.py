@@ -7,6 +7,7 @@ old place and be somebody else, or at a new place and be the same.
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from harvest.track import UNTRACKED, Floats, Ints
 
@@ -39,6 +40,8 @@ def join_fragments(
 ) -> list[Ints]:
     """Rows of each track: fragments that follow one another within `gap` frames and show one face, the likest first.
 
+    No track holds two faces of one frame: that is the shot's own cannot-link.
+
     Args:
         parts: of `fragments`. frames, numbers: as there.
         threshold: largest cosine distance of two fragments of one person; None: nobody knows it for these models, and
@@ -52,13 +55,13 @@ def join_fragments(
     else:
         distances = [(_distance(embed(parts[a][-FACES:]), embed(parts[b][:FACES])), a, b) for a, b in pairs]
         near = [pair for pair in distances if pair[0] <= threshold]
-    follower: dict[int, int] = {}
-    followed: set[int] = set()
+    people, rows = DisjointSet(range(len(parts))), dict(enumerate(parts))
     for _, a, b in sorted(near):
-        if a not in follower and b not in followed:
-            follower[a] = b
-            followed.add(b)
-    return [np.concatenate(_chain(first, follower, parts)) for first in range(len(parts)) if first not in followed]
+        one, other = people[a], people[b]
+        if one != other and not np.intersect1d(frames[rows[one]], frames[rows[other]]).size:
+            people.merge(a, b)
+            rows[people[a]] = np.sort(np.concatenate([rows[one], rows[other]]))
+    return [rows[people[min(found)]] for found in sorted(people.subsets(), key=min)]
 
 
 def _within_reach(parts: Sequence[Ints], frames: Ints, gap: int) -> list[tuple[int, int]]:
@@ -73,11 +76,3 @@ def _distance(before: Floats, after: Floats) -> float:
     """Cosine distance of the mean directions of two sets of faces."""
     a, b = (np.sum(faces / np.linalg.norm(faces, axis=1, keepdims=True), axis=0) for faces in (before, after))
     return float(1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
-
-
-def _chain(first: int, follower: dict[int, int], parts: Sequence[Ints]) -> list[Ints]:
-    chain = [parts[first]]
-    while first in follower:
-        first = follower[first]
-        chain.append(parts[first])
-    return chain

@@ -60,5 +60,12 @@ def test_without_a_threshold_the_tracker_is_believed_and_nothing_is_embedded() -
     assert [rows.tolist() for rows in join_fragments(parts, frames, numbers, GAP, None, never)] == [[0, 1, 2], [3]]
 
 
+def test_a_track_that_flickers_between_two_numbers_is_one() -> None:
+    """The likest faces are every other one: joined to each other alone they would be two tracks of one person."""
+    side = np.array([0.6, 0, 0.8, 0])
+    faces = [ANNA, side, ANNA, side, ANNA, side]
+    assert joined([0, 3, 6, 9, 12, 15], [1, 2, 1, 2, 1, 2], faces, 0.5) == [[0, 1, 2, 3, 4, 5]]
+
+
 def test_faces_of_one_frame_are_never_joined() -> None:
     assert joined([0, 0], [UNTRACKED, UNTRACKED], [ANNA, ANNA], 0.5) == [[0], [1]]
