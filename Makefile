@@ -36,8 +36,8 @@ $(STAMP): infra/constraints.txt pyproject.toml
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo 'castmine needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
 	@echo "setting up $(VENV) with $$("$(PYTHON)" --version), once: 2 to 5 minutes"
-	@test -x $(VENV)/bin/pip || "$(PYTHON)" -m venv --clear $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -c infra/constraints.txt -e '.[bundled,dev]'
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt -e '.[bundled,dev]'
 	@touch $@
 
 clean:  ## take away .venv, caches and the demo's folder
