@@ -1,0 +1,276 @@
+"""`castmine verify`: what it compares, what it says where it cannot, its files, and its page in a browser."""
+
+import csv
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from harvest.dataset.read import Dataset
+from harvest.errors import CastmineError
+from tests.train.tracks import Movie, made_up_movie
+from tests.workflows.conftest import Castmine
+from tests.workflows.test_report import chromium
+from train.config import CalibrationConfig, TrainConfig
+from train.registry import ModelCard, load_model, save_model
+from train.subspace import Subspace
+from workflows.config import Config
+from workflows.tracks_import import import_tracks
+from workflows.verify.columns import columns
+from workflows.verify.comparison import Comparison, VerifiedMovie, compare
+from workflows.verify.figures import comparison_json
+from workflows.verify.page import verification_page
+from workflows.verify.run import VerifyJob, verify, verify_one
+from workflows.verify.write import CURVES, MOVIE_CURVES, PAGE, write_comparison
+
+HOSTILE = "<script>alert('x')</script>"
+CONFIG = Config(train=TrainConfig(calibration=CalibrationConfig(pairs=20)))
+
+
+def dataset(folder: Path, movies: dict[str, Movie], named: bool = True, together: bool = True) -> str:
+    """Movies of made-up tracks; neighbours in number are seen together where they are `together`."""
+    rows = []
+    for movie_id, movie in movies.items():
+        for track, faces in enumerate(movie.faces):
+            shot, start = (track // 2, 100 * (track // 2)) if together else (track, 100 * track)
+            row = {"movie_id": movie_id, "track_id": track, "shot_id": shot, "start_frame": start}
+            row |= {"end_frame": start + 50, "embeddings": faces.tolist()}
+            rows.append(row | ({"identity": f"{movie.identities[track]}"} if named else {}))
+    pq.write_table(pa.Table.from_pylist(rows), folder / "tracks.parquet")
+    import_tracks(folder / "tracks.parquet", str(folder / "dataset"))
+    return str(folder / "dataset")
+
+
+def model(folder: Path, size: int = 8, kept: int = 8, pack: str = "imported-8", movies: tuple[str, ...] = ()) -> str:
+    """A model that keeps the first `kept` of `size` directions."""
+    card = ModelCard(
+        method="mvcorr-linear", pack=pack, pack_hash=pack, embedding_size=size, output_size=kept, train_movies=movies,
+        validation_movies=(), train_tracks=1, validation_tracks=0, threshold=None, calibration="", held_out={},
+        config={}, castmine_version="0", created="",
+    )  # fmt: skip
+    save_model(folder, Subspace(V=np.eye(size)[:, :kept], mean=np.zeros(size)), card)
+    return str(folder)
+
+
+def two_movies() -> dict[str, Movie]:
+    return {name: made_up_movie(seed, tracks=60) for seed, name in enumerate(["a", "b"])}
+
+
+def compared(root: str, *models: str, failed: dict[str, str] | None = None) -> Comparison:
+    """What the command makes of a dataset, without Ray."""
+    records = Dataset.open(root).records()
+    movies = [verify_one(VerifyJob(root, record.movie_id, models, CONFIG)) for record in records]
+    cards = [(folder, load_model(folder).card) for folder in models]
+    return compare(root, cards, records, movies, failed or {}, CONFIG)
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Comparison:
+    root = dataset(tmp_path, two_movies())
+    return compared(root, model(tmp_path / "whole"), model(tmp_path / "half", kept=4))
+
+
+def test_the_base_comes_first_and_a_model_that_changes_nothing_has_its_figures(labelled: Comparison) -> None:
+    assert [row.name for row in labelled.rows] == ["base", "whole", "half"]
+    by_key = {column.key: column.values for column in columns(labelled)}
+    for values in by_key.values():
+        assert values[0] == pytest.approx(values[1], abs=1e-6)
+    assert by_key["auc"][0] > by_key["auc"][2]
+    assert labelled.unnamed == labelled.unlinked == ""
+
+
+def test_bold_is_the_best_of_a_column_and_every_row_that_ties_with_it(labelled: Comparison) -> None:
+    auc = next(column for column in columns(labelled) if column.key == "auc")
+    assert [auc.is_best(row) for row in range(3)] == [True, True, False]
+    assert [replace(auc, better=-1).is_best(row) for row in range(3)] == [False, False, True]
+    assert not any(column.is_best(0) for column in columns(replace(labelled, rows=labelled.rows[:1])))
+
+
+def test_means_give_each_movie_the_same_weight(labelled: Comparison) -> None:
+    figures = comparison_json(labelled)
+    for number, row in enumerate(figures["representations"]):
+        rates = [movie["representations"][row["name"]]["true_positive_rates"]["0.1"] for movie in figures["movies"]]
+        assert row["tpr_at_0.1"] == pytest.approx(np.mean(rates)), number
+    assert len(figures["representations"][0]["roc"]) == len(figures["roc_false_positive_rates"])
+    assert json.loads(json.dumps(figures)) == figures
+
+
+def test_without_labels_hard_pairs_and_links_are_shown_and_the_reason_is_given(tmp_path: Path) -> None:
+    found = compared(dataset(tmp_path, two_movies(), named=False), model(tmp_path / "whole"))
+    assert [column.key for column in columns(found)] == [
+        *("link_equal_error", "hard_in_order", "hard_positive_median", "hard_negative_median")
+    ]
+    page = verification_page(found, CURVES)
+    assert "Verification is absent: no movie has two named tracks of one person" in page
+    assert "<h2>ROC</h2>" not in page
+    assert "Hard pairs, before and after" in page
+    assert comparison_json(found)["verification_absent"]
+
+
+def test_without_links_verification_is_shown_alone(tmp_path: Path) -> None:
+    found = compared(dataset(tmp_path, two_movies(), together=False))
+    assert [column.key for column in columns(found)][-1] == "equal_error"
+    page = verification_page(found, CURVES)
+    assert "The equal error of links is absent: 0 pairs" in page
+    assert "Hard pairs, before and after" not in page
+    assert "<h2>ROC</h2>" in page
+
+
+def test_one_movie_without_labels_is_left_out_of_the_mean_and_named_as_a_count(tmp_path: Path) -> None:
+    movies = two_movies()
+    movies["b"] = replace(movies["b"], identities=["x"] * 60)
+    found = compared(dataset(tmp_path, movies))
+    assert found.unnamed.startswith("1 of 2 movies have not")
+    assert [movie.movie_id for movie in found.verified] == ["a"]
+    assert "Some movies are not verified" in verification_page(found, CURVES)
+
+
+def test_neither_labels_nor_links_is_nothing_to_verify(tmp_path: Path) -> None:
+    root = dataset(tmp_path, two_movies(), named=False, together=False)
+    with pytest.raises(CastmineError, match=r"nothing to verify on: import labels \(castmine labels import"):
+        compared(root)
+
+
+def test_notes_say_what_a_model_has_seen_and_that_it_is_of_another_pack(tmp_path: Path) -> None:
+    root = dataset(tmp_path, two_movies())
+    found = compared(root, model(tmp_path / "seen", movies=("a", "z")), model(tmp_path / "other", pack="buffalo"))
+    assert found.rows[1].notes == ("was fitted to 1 of the 2 movies: on them its figures are not held out",)
+    assert found.rows[2].notes == ("was trained on embeddings of buffalo, and these are of imported-8",)
+    assert "fitted to 1 of the 2 movies" in verification_page(found, CURVES)
+
+
+def test_models_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    paths = [model(tmp_path / "one/model"), model(tmp_path / "two/model"), model(tmp_path / "base")]
+    found = compared(dataset(tmp_path, two_movies()), *paths)
+    assert [row.name for row in found.rows] == ["base", *paths]
+
+
+BEFORE = {
+    "an empty dataset": ("empty", [], "holds no movie yet; harvest or import some"),
+    "no dataset": ("nowhere", [], "no castmine dataset here"),
+    "a folder that is not a model": ("dataset", ["tracks"], "is not a model folder"),
+    "a model for other embeddings": ("dataset", ["wide"], "is for 512-d embeddings .* 'a' has 8-d ones"),
+    "one model twice": ("dataset", ["whole", "whole"], "was given twice"),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE)
+def test_what_cannot_be_begun_is_one_clear_error(tmp_path: Path, case: str) -> None:
+    root, models, message = BEFORE[case]
+    dataset(tmp_path, two_movies())
+    Dataset.create(tmp_path / "empty")
+    (tmp_path / "tracks").mkdir()
+    model(tmp_path / "wide", size=512)
+    model(tmp_path / "whole")
+    with pytest.raises(CastmineError, match=message):
+        verify(str(tmp_path / root), [str(tmp_path / name) for name in models], tmp_path / "out", CONFIG)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_before_any_work(tmp_path: Path) -> None:
+    root = dataset(tmp_path, two_movies())
+    with pytest.raises(CastmineError, match="cannot be written"):
+        verify(root, [], tmp_path / "tracks.parquet/out", CONFIG)
+
+
+def test_every_movie_failing_is_an_error_that_names_one(tmp_path: Path) -> None:
+    root = dataset(tmp_path, two_movies())
+    with pytest.raises(CastmineError, match=r"no movie of .* could be verified; a: NaN"):
+        compare(root, [], Dataset.open(root).records(), [], {"b": "gone", "a": "NaN"}, CONFIG)
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_curves_stand_in_csv_files_and_two_writings_are_the_same_bytes(
+    labelled: Comparison, tmp_path: Path
+) -> None:
+    for out in (tmp_path / "one", tmp_path / "two"):
+        out.mkdir()
+        write_comparison(labelled, out)
+    for name in (PAGE, CURVES, MOVIE_CURVES):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    rows = list(csv.DictReader((tmp_path / "one" / CURVES).open()))
+    assert [row["tpr"] for row in rows if float(row["fpr"]) == 1] == ["1"] * 3
+    by_movie = list(csv.DictReader((tmp_path / "one" / MOVIE_CURVES).open()))
+    assert {row["movie_id"] for row in by_movie} == {"a", "b"}
+    assert len(by_movie) == 2 * len(rows)
+
+
+class Addresses(HTMLParser):
+    """All that a page could fetch or run."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.scripts: list[str] = []
+        self.in_script = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.in_script = tag == "script"
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")]
+
+    def handle_data(self, text: str) -> None:
+        self.scripts += [text] if self.in_script and text.strip() else []
+
+
+def test_the_page_fetches_nothing_runs_nothing_and_takes_no_name_for_markup(labelled: Comparison) -> None:
+    first, *others = labelled.rows
+    movie: VerifiedMovie = replace(labelled.movies[0], movie_id=HOSTILE)
+    hostile = replace(
+        labelled,
+        dataset=HOSTILE,
+        rows=(first, *(replace(row, name=HOSTILE, notes=(HOSTILE,)) for row in others)),
+        movies=(movie, *labelled.movies[1:]),
+        failed={HOSTILE: HOSTILE},
+    )
+    page = Addresses(verification_page(hostile, CURVES))
+    assert page.scripts == []
+    assert set(page.found) == {"data:,", CURVES}
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_a_browser_shows_the_page_without_an_error(labelled: Comparison, tmp_path: Path, width: int) -> None:
+    page = write_comparison(labelled, tmp_path)
+    picture = tmp_path / "page.png"
+    shot = chromium(tmp_path / "p", f"--window-size={width},1600", f"--screenshot={picture}", page.as_uri())
+    assert "CONSOLE" not in shot.stderr
+    assert picture.exists()
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_compares_models_on_the_benchmark(castmine: Castmine, bench: Path, tmp_path: Path) -> None:
+    castmine("import", "tracks", bench / "phototracks/dev.parquet", "--dataset", tmp_path / "dev")
+    narrow = model(tmp_path / "narrow", size=128, kept=32, pack="imported-128")
+    ran = castmine(
+        *("verify", "--dataset", tmp_path / "dev", "--model", narrow),
+        *("--out", tmp_path / "out", "--json", tmp_path / "v.json"),
+    )
+    assert "mean over 4 of 4 movies" in ran.out
+    base, cut = json.loads((tmp_path / "v.json").read_text())["representations"]
+    assert round(base["tpr_at_0.1"], 3) == 0.923
+    assert round(base["tpr_at_0.01"], 3) == 0.694
+    assert cut["tpr_at_0.1"] < base["tpr_at_0.1"]
+    assert "0.923" in (tmp_path / "out" / PAGE).read_text()
+
+
+def test_a_movie_that_fails_is_named_and_the_others_are_compared(castmine: Castmine, tmp_path: Path) -> None:
+    root = dataset(tmp_path, two_movies())
+    Path(root, Dataset.open(root).records()[1].shards["tracks"].path).unlink()
+    ran = castmine("verify", "--dataset", root, "--out", tmp_path / "out", status=1)
+    assert "mean over 1 of 1 movies" in ran.out
+    assert "failed: b: " in ran.err
+    assert "failed and is left out" in (tmp_path / "out" / PAGE).read_text()
+
+
+def test_an_error_is_one_line_and_exit_status_2(castmine: Castmine, tmp_path: Path) -> None:
+    ran = castmine("verify", "--dataset", tmp_path / "none", "--out", tmp_path / "out", status=2)
+    assert ran.err.startswith("error: ")
