@@ -64,7 +64,8 @@ class VerificationConfig(Section):
     )
     """Where the true positive rate is read (Multi-Face: 0.1)."""
     roc_from: float = Field(default=1e-4, gt=0, lt=0.1)
-    """Lowest false positive rate of the ROC curve, whose axis is logarithmic: of a cast of 200 tracks one pair †."""
+    """Lowest false positive rate of the ROC curve, whose axis is logarithmic: two of the 19,900 pairs
+    of 200 tracks †."""
     roc_points: int = Field(default=161, ge=2)
     """Points of the curve from there to 1: 40 a decade †."""
     distance_bins: int = Field(default=80, ge=10)
