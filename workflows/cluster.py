@@ -160,6 +160,8 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
 
 
 def _stop(job: ClusterJob, movie: MovieRecord, named: dict[int, str]) -> Stop:
+    if movie.rows("tracks") < 2:
+        return Stop(clusters=1)  # nothing to decide, so nothing that could be missing
     if job.k_from == "threshold":
         return Stop(threshold=job.threshold)
     if job.k_from == "labels":
@@ -199,7 +201,7 @@ def _thresholds(
     """The threshold by models_hash, and where it comes from, in words."""
     if k_from != "threshold":
         return {}, ""
-    packs = {record.models_hash for record in records}
+    packs = {record.models_hash for record in records if record.rows("tracks") > 1}
     if config.cluster.threshold is not None:
         return dict.fromkeys(packs, config.cluster.threshold), "cluster.threshold in the config"
     if model:
