@@ -341,3 +341,6 @@ def main() -> None:
         err.print(f"[bold]{'refused' if isinstance(error, TooLittleDataError) else 'error'}[/bold]: ", end="")
         err.print(str(error), markup=False)
         sys.exit(USAGE)
+    except OSError as error:  # a file that a command was told to read or write; a dataset has errors of its own
+        err.print(f"error: {error.filename or 'a file'}: {error.strerror or error}", markup=False)
+        sys.exit(USAGE)

@@ -95,6 +95,11 @@ def _read(file: Path) -> list[dict[str, Any]]:
     columns = set(rows[0]) if rows else set()
     if not any(columns.issuperset(wanted) for wanted in (BY_TRACK, BY_PLACE)):
         raise CorpusError(f"{file}: needs rows with the columns {', '.join(BY_TRACK)}, or {', '.join(BY_PLACE)}")
+    for number, row in enumerate(rows, start=2):
+        if not row["identity"] or not row["movie_id"]:
+            raise CorpusError(f"{file}: line {number} is without an identity or a movie_id")
+        if "track_id" not in columns and not all(isinstance(row[name], int | float) for name in BY_PLACE[1:-1]):
+            raise CorpusError(f"{file}: line {number}: {', '.join(BY_PLACE[1:-1])} must be numbers (seconds; px)")
     return rows
 
 

@@ -60,9 +60,12 @@ def _cores() -> int:
 
 
 def cause(error: BaseException) -> BaseException:
-    """The application's own error inside what Ray raises, or the error itself."""
+    """The application's own error inside what Ray raises; what Ray itself says of a lost worker, in one line."""
     if isinstance(error, RayTaskError):
         return error.cause if isinstance(error.cause, Exception) else error
+    if isinstance(error, RayError):
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return CastmineError(f"a worker was lost ({said[0]}); see the memory of the machine and run the command again")
     return error
 
 

@@ -58,4 +58,5 @@ def link_distances(job: tuple[str, str, TrainConfig]) -> LinkDistances:
     assert movie is not None
     tracks = read_track_set(dataset, movie)
     mined = mine_movie(read_face_embeddings(dataset, movie), tracks.cannot_link, config.mining)
-    return LinkDistances.of(mined.tracklets, tracks.means, tracks.cannot_link, config.calibration)
+    tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)
+    return LinkDistances.of(tracklets, tracks.means, tracks.cannot_link, config.calibration)

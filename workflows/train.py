@@ -94,7 +94,7 @@ def measure_one(job: MovieJob) -> MovieMeasures:
         commit_derived(
             dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, _table(movie, tracks, mined)
         )
-        tracklets = mined.tracklets
+        tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)
     else:
         tracklets = _read_tracklets(dataset, movie, job.config.mining.views)
     return measure_movie(tracklets, tracks.means, tracks.cannot_link, job.config, job.subspace)
@@ -184,13 +184,13 @@ def _of_one_pack(dataset: Dataset) -> list[MovieRecord]:
 
 
 def _table(movie: MovieRecord, tracks: TrackSet, mined: MinedTracks) -> pa.Table:
-    count, views, size = mined.tracklets.shape
+    count, views = mined.tracklets.shape[:2]
     negatives = tracks.track_ids[mined.hard_negatives] if count else np.zeros(0, np.int64)
     columns = [
         pa.array([movie.movie_id] * count * views, pa.string()),
         pa.array(np.repeat(tracks.track_ids[mined.tracks], views), pa.int32()),
         pa.array(np.tile(np.arange(views), count), pa.int32()),
-        pa.array(list(mined.tracklets.astype(np.float32).reshape(-1, size)), pa.list_(pa.float32())),
+        pa.array(list(mined.tracklets.astype(np.float32).reshape(-1, movie.embedding_size)), pa.list_(pa.float32())),
         pa.array(np.repeat(negatives, views), pa.int32()),
     ]
     return pa.table(columns, schema=SCHEMAS["tracklets"])
