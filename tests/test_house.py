@@ -36,7 +36,7 @@ LONG_FILES = {
     "harvest/video.py": "decode, seek, borders",
 }
 
-TOP_LEVEL = {"harvest", "train", "cluster", "workflows", "infra", "tests", "docs"} | {
+TOP_LEVEL = {"harvest", "train", "cluster", "workflows", "infra", "tests"} | {
     *("Makefile", "LICENSE", "README.md", "pyproject.toml", ".gitignore", ".ci")
 }
 
@@ -156,6 +156,7 @@ CONTRACT = {
     "labels import": "file --dataset",
     "train": "--dataset --method --out --json",
     "cluster": "--dataset --method --model --k-from --run --json",
+    "verify": "--dataset --model --out --json",
     "report": "--dataset --run --out",
     "sql": "query --dataset --format --out --schema",
     "demo": "--out",
