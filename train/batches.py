@@ -70,10 +70,11 @@ class PairRows:
     """A row is a pair of faces, alike or not; the loss gets the faces once each, with their pair masks (TSiam)."""
 
     def __init__(self, faces: Array, pairs: Integers, must_link: npt.NDArray[np.bool_]) -> None:
-        """`faces` (n, d); `pairs` (p, 2) into it; `must_link` (p,), False: cannot-link. Raises as ArrayRows."""
+        """`faces` (n, d); `pairs` (p, 2) into it, each once; `must_link` (p,), False: cannot-link.
+        Raises as ArrayRows."""
         _refuse_empty(len(pairs), "training pairs")
-        if len(must_link) != len(pairs):
-            raise DatasetError(f"{len(pairs)} training pairs and {len(must_link)} answers which of them are alike")
+        if len(must_link) != len(pairs) or len(np.unique(pairs, axis=0)) != len(pairs):
+            raise DatasetError("training pairs: each must be there once, and be said to be alike or not")
         _refuse_not_finite(faces, "faces of training pairs")
         self._faces, self._pairs, self._must_link = faces, pairs, must_link
 
