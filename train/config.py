@@ -17,6 +17,33 @@ class MiningConfig(Section):
     """M: tracklets mined from a track; a track with fewer faces is not mined (Multi-Face: 3)."""
 
 
+class TrackPairsConfig(Section):
+    """TSiam's pairs of faces, from tracks."""
+
+    positives: int = Field(default=2, ge=0)
+    """Faces of its own track that a face is paired with (TSiam: 2)."""
+    negatives: int = Field(default=4, ge=0)
+    """Faces of tracks seen with it that a face is paired with (TSiam: 4)."""
+    farthest: int = Field(default=25, ge=1)
+    """F: a track seen with no other takes its negatives from so many tracks farthest from it (TSiam: 25)."""
+
+
+class RankedPairsConfig(Section):
+    """SSiam's pairs of faces, from a ranking; the subset also of pseudo-RF."""
+
+    subset: int = Field(default=3000, ge=3)
+    """B: faces drawn for one step (SSiam: 3000; more did not help). B² distances of 8 bytes: 72 MB."""
+    pairs: int = Field(default=64, ge=1)
+    """K: positive pairs, and as many negative ones, of a step (SSiam: 64)."""
+
+
+class PairsConfig(Section):
+    """Pairs for the pair losses."""
+
+    tracks: TrackPairsConfig = TrackPairsConfig()
+    ranked: RankedPairsConfig = RankedPairsConfig()
+
+
 class SplitConfig(Section):
     """Which movies train and which validate, where the corpus has no `split` column."""
 
@@ -196,6 +223,7 @@ class TrainConfig(Section):
     """From harvested tracks to a model."""
 
     mining: MiningConfig = MiningConfig()
+    pairs: PairsConfig = PairsConfig()
     split: SplitConfig = SplitConfig()
     subspace: SubspaceConfig = SubspaceConfig()
     calibration: CalibrationConfig = CalibrationConfig()
