@@ -3,18 +3,15 @@
 The limit is what no harvest can beat: decoding every frame and running the detector on the analysed ones, nothing else.
 """
 
-import importlib.util
 import json
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -23,16 +20,15 @@ from harvest.dataset.read import Dataset
 from harvest.faces import find_pack, load_models
 from harvest.video import open_video
 from tests.bench import _usual_script
-from tests.conftest import SHARED
+from tests.bench._truth import MISSING, MOVIES, PACK, score, there
 
-CLIP = SHARED / "bench/photomovies/pm_dev1.mp4"
-PACK = SHARED / "models/scrfd25_mbf"
+CLIP = MOVIES / "pm_dev1.mp4"
 WORKERS = 2
 
 
 def main() -> None:
-    if not CLIP.exists() or not PACK.exists():
-        print(f"skipped: needs {CLIP} and {PACK}")
+    if not there():
+        print(MISSING)
         return
     frames = open_video(CLIP).facts.frames
     limit_s = limit_seconds()
@@ -50,7 +46,7 @@ def main() -> None:
         ("… of it at work (all stages / workers)", busy / WORKERS, None),
         ("the usual script, all cores", usual_s, usual),
     ):
-        scored = score(rows) if rows else {}
+        scored = score(CLIP.stem, rows) if rows else {}
         figures = [f"{scored[name]:.3f}" if scored else "" for name in ("recall", "purity")]
         table.add_row(name, f"{took:.1f}", f"{frames / took:.0f}", f"{usual_s / took:.1f}", *figures)
     table.add_row(
@@ -93,24 +89,6 @@ def harvest_seconds(dataset: Path) -> tuple[float, dict[str, Any]]:
     began = time.monotonic()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - began, json.loads(report.read_text())
-
-
-def score(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Recall and purity against the clip's truth, by the benchmark's own scorer."""
-    scorer = _load(SHARED / "bench/score_harvest.py")
-    truth = pq.read_table(CLIP.with_suffix(".truth.parquet")).to_pylist()
-    starts = json.loads(CLIP.with_suffix(".shots.json").read_text())["starts"]
-    scored: dict[str, float] = scorer.score(rows, truth, starts, None)
-    return scored
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

@@ -1,0 +1,132 @@
+"""Training at the size of the papers' corpus: the closed form movie by movie, and epochs of deep MvCorr.
+
+`python -m tests.bench.train_speed [--rows N] [--tracks N]`; the deep loop is compared with a bare torch loop that takes
+the same batches through torch's own layers.
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from train.batches import ArrayRows, epoch_parts
+from train.config import FitConfig, LossesConfig, NetworkConfig
+from train.fit import Fit
+from train.losses import build_loss
+from train.networks import build_network
+from train.normalise import Floats
+from train.subspace import SubspaceSums, fit_subspace
+
+MOVIES, VIEWS, SIZE = 240, 3, 512
+GOAL_S = 60
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tracks", type=int, default=169_000, help="mined tracks of the closed form")
+    parser.add_argument("--rows", type=int, default=126_000, help="training rows of deep MvCorr")
+    settings = parser.parse_args()
+    console = Console(width=120)
+    console.print(closed_form(settings.tracks))
+    console.print(deep(settings.rows))
+
+
+def movies(tracks: int) -> Iterator[Floats]:
+    """Tracklets (t, M, d) of one movie after another, unit rows, views of a track alike."""
+    rng = np.random.default_rng(0)
+    for count in np.diff(np.linspace(0, tracks, MOVIES + 1).astype(int)):
+        made = rng.standard_normal((count, 1, SIZE), dtype=np.float32)
+        made = made + rng.standard_normal((count, VIEWS, SIZE), dtype=np.float32)
+        yield made / np.linalg.norm(made, axis=2, keepdims=True)
+
+
+def closed_form(tracks: int) -> Table:
+    """Seconds of the sums and of the solution, without making the tracklets; the peak after a quarter and at the end."""
+    sums, seconds, peaks = None, 0.0, []
+    for movie, tracklets in enumerate(movies(tracks)):
+        began = time.perf_counter()
+        ours = SubspaceSums.of(tracklets)
+        sums = ours if sums is None else sums + ours
+        seconds += time.perf_counter() - began
+        if movie + 1 in (MOVIES // 4, MOVIES):
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    assert sums is not None
+    began = time.perf_counter()
+    fit_subspace(sums)
+    solved = time.perf_counter() - began
+    table = Table(f"closed form, {tracks:,} × {VIEWS} tracklets of {SIZE}-d in {MOVIES} movies", "")
+    table.add_row("seconds, sums", f"{seconds:.1f}")
+    table.add_row("seconds, solution", f"{solved:.1f}")
+    table.add_row(f"together (goal {GOAL_S})", f"{seconds + solved:.1f}")
+    table.add_row("peak memory after a quarter of the movies, MB", f"{peaks[0]:.0f}")
+    table.add_row("peak memory at the end, MB", f"{peaks[1]:.0f}")
+    return table
+
+
+def deep(rows: int) -> Table:
+    """Seconds of an epoch of the loop and of the bare loop, one after the other in turn, the better of two each."""
+    tracklets = np.concatenate([movie.astype(np.float32) for movie in movies(rows)])
+    config = FitConfig(epochs=2, batch=min(1024, rows))
+    steps = rows // config.batch
+    ours = epoch_of_the_loop(ArrayRows(tracklets), config)
+    bare = epoch_of_a_bare_loop(tracklets, config)
+    took = np.array([(timed(ours), timed(bare)) for _ in range(2)]).min(axis=0)
+    table = Table(f"deep MvCorr C1, {rows:,} × {VIEWS} × {SIZE}, {steps} steps of {config.batch}", "s/epoch", "ms/step")
+    for name, seconds in zip(("train.fit", "bare torch loop, same batches"), took, strict=True):
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / steps * 1000:.0f}")
+    table.add_row("ratio (goal 1.15 or less)", f"{took[0] / took[1]:.2f}", "")
+    table.add_row("torch threads", str(torch.get_num_threads()), "")
+    return table
+
+
+def timed(epoch: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    epoch()
+    return time.perf_counter() - began
+
+
+def epoch_of_the_loop(rows: ArrayRows, config: FitConfig) -> Callable[[], object]:
+    def epoch() -> object:
+        network = build_network(NetworkConfig(), SIZE, branches=VIEWS)
+        training = Fit(network, build_loss("mvcorr", LossesConfig()), config.model_copy(update={"epochs": 1}))
+        return training.run(rows)
+
+    return epoch
+
+
+def epoch_of_a_bare_loop(tracklets: Floats, config: FitConfig) -> Callable[[], object]:
+    """What one would write by hand: three Sequentials, torch's dropout and batch norm, the loss inline."""
+
+    def epoch() -> None:
+        branches = nn.ModuleList(_bare_c1() for _ in range(VIEWS))
+        optimiser = torch.optim.SGD(branches.parameters(), lr=0.01, momentum=0.9)
+        for part in epoch_parts(len(tracklets), config.batch, config.seed, 0, 0, 1):
+            batch = torch.from_numpy(tracklets[part.rows])
+            views = torch.stack([branch(batch[:, view]) for view, branch in enumerate(branches)])
+            centred = views - views.mean(dim=1, keepdim=True)
+            rows, summed = centred.reshape(-1, 256), centred.sum(dim=0)
+            within, total = rows.T @ rows, summed.T @ summed
+            ridged = within + 1e-3 * within.trace() / 256 * torch.eye(256)
+            loss = -torch.linalg.solve(ridged, total - within).trace() / (256 * 2)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+    return epoch
+
+
+def _bare_c1() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(SIZE, 512), nn.ReLU(), nn.BatchNorm1d(512), nn.Dropout(0.2),
+        nn.Linear(512, 256), nn.ReLU(), nn.BatchNorm1d(256),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
