@@ -320,8 +320,8 @@ def _k_from(text: str) -> Any:
     raise typer.BadParameter(f"--k-from {text}: give threshold, labels, corpus, or a number of characters")
 
 
-class InterruptedRunError(CastmineError):
-    """Ctrl-C, or the SIGTERM by which a scheduler stops a job."""
+class InterruptedRunError(BaseException):
+    """Ctrl-C, or the SIGTERM by which a scheduler stops a job: nothing that catches errors on the way may hold it."""
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -334,8 +334,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
-    except InterruptedRunError as error:
-        err.print(str(error))
+    except (InterruptedRunError, SystemError) as error:
+        # raised while Ray waits, it comes out as a SystemError that Ray's compiled code has put around it
+        interrupted = error if isinstance(error, InterruptedRunError) else error.__cause__
+        if not isinstance(interrupted, InterruptedRunError):
+            raise
+        err.print(str(interrupted))
         sys.exit(INTERRUPTED)
     except CastmineError as error:
         err.print(f"[bold]{'refused' if isinstance(error, TooLittleDataError) else 'error'}[/bold]: ", end="")

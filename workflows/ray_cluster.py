@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -39,7 +41,8 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
         cores = max(os.cpu_count() or 1, workers or 1)
         settings |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     try:
-        ray.init(address=address, **settings)
+        with _own_sigterm():
+            ray.init(address=address, **settings)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise CastmineError(f"no Ray cluster could be used at {address}: {error}") from error
     try:
@@ -53,6 +56,15 @@ def check_gpus(address: str | None, share: float) -> None:
     local = not (address or os.environ.get("RAY_ADDRESS"))
     if local and ray.cluster_resources().get("GPU", 0) < share:
         raise ModelsError("device cuda was asked for and Ray sees no GPU here; check nvidia-smi, or use --device cpu")
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray takes SIGTERM for itself when it starts, and aborts on it; a scheduler's SIGTERM is to end us in order."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _cores() -> int:
