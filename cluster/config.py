@@ -6,10 +6,47 @@ from harvest.config import Section
 
 
 class HacConfig(Section):
-    """Average-linkage hierarchical clustering."""
+    """Hierarchical clustering, and every other method that compares all tracks with all."""
 
     tracks: int = Field(default=20_000, ge=1)
     """Most tracks of a movie: n² distances, 3.2 GB at 20,000, and as much again for a moment †."""
+
+
+class BallConfig(Section):
+    """Ball cluster's complete linkage."""
+
+    squared_radius: float | None = Field(default=None, gt=0)
+    """b of the model: merging stops at τ = 4b of squared Euclidean distance (BCL §3.3), instead of at twice the
+    representation's own cosine threshold."""
+
+
+class AffinityConfig(Section):
+    """Affinity propagation."""
+
+    preference: float | None = Field(default=None, le=0)
+    """s(k, k), a negated cosine distance: the lower, the fewer clusters; unset: the median (Frey & Dueck)."""
+    damping: float = Field(default=0.9, ge=0.5, lt=1)
+    """Share of the old message in the new one; at 0.5 messages may oscillate (Frey & Dueck: 0.9)."""
+    iterations: int = Field(default=1000, ge=1)
+    """Most rounds of messages (Frey & Dueck: 1000)."""
+
+
+class HdbscanConfig(Section):
+    """HDBSCAN."""
+
+    cluster: int = Field(default=2, ge=2)
+    """Fewest tracks of a cluster: a character may have two †."""
+    samples: int = Field(default=1, ge=1)
+    """The k of core distances, the track itself included: 1 is plain distances †."""
+
+
+class VideoClusterNetConfig(Section):
+    """The parameter-free clustering of VideoClusterNet."""
+
+    scale: float = Field(default=64.0, gt=0)
+    """Length given to the embeddings of a movie that was not adapted: the scale of ArcFace's softmax †."""
+    temperature: float = Field(default=0.04, gt=0)
+    """temp of the teacher's softmax †."""
 
 
 class ClusterConfig(Section):
@@ -18,3 +55,7 @@ class ClusterConfig(Section):
     threshold: float | None = Field(default=None, ge=0, le=2)
     """Cosine distance at which merging stops, instead of the one on the card of the pack or model."""
     hac: HacConfig = HacConfig()
+    ball: BallConfig = BallConfig()
+    affinity: AffinityConfig = AffinityConfig()
+    hdbscan: HdbscanConfig = HdbscanConfig()
+    videoclusternet: VideoClusterNetConfig = VideoClusterNetConfig()

@@ -13,7 +13,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Stop:
-    """How K is chosen: exactly one of the two is given."""
+    """How K is chosen: by one of the two, or by neither where the method finds K itself."""
 
     clusters: int | None = None
     """K ≥ 1, known beforehand."""
@@ -21,12 +21,17 @@ class Stop:
     """Largest cosine distance (0 … 2) at which two clusters merge; K comes out."""
 
     def __post_init__(self) -> None:
-        if (self.clusters is None) == (self.threshold is None):
-            raise ConfigError("give either the number of clusters or the distance threshold")
+        if self.clusters is not None and self.threshold is not None:
+            raise ConfigError("give either the number of clusters or the distance threshold, not both")
         if self.clusters is not None and self.clusters < 1:
             raise ConfigError(f"a movie has at least one character, not {self.clusters}")
         if self.threshold is not None and not 0 <= self.threshold <= 2:
             raise ConfigError(f"a cosine distance lies between 0 and 2, not at {self.threshold}")
+
+    @property
+    def given(self) -> bool:
+        """Whether there is K or a threshold."""
+        return self.clusters is not None or self.threshold is not None
 
     def clusters_or(self, default: int) -> int:
         """K where it is given."""

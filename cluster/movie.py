@@ -4,15 +4,17 @@ Arrays in, arrays out; the same input gives the same labels.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from cluster.config import ClusterConfig
-from cluster.constraints import Floats, Integers, Stop, checked_pairs, violations
+from cluster.constraints import Integers, Stop, violations
 from cluster.methods import METHODS
-from harvest.errors import ConfigError, DatasetError
+from cluster.tracks import Tracks
+from harvest.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,25 @@ def cluster_movie(
     stop: Stop,
     config: ClusterConfig | None = None,
     method: str = "hac",
+    *,
+    faces: Sequence[npt.ArrayLike] | None = None,
+    teacher: Sequence[npt.ArrayLike] | None = None,
+    similarity: npt.ArrayLike | None = None,
 ) -> Cast:
     """Unit track embeddings (n, d), n ≥ 0, and cannot-link index pairs (m, 2) → the cast.
 
-    Raises ConfigError on an unknown method, DatasetError on rows that are not unit and on pairs that are no pairs.
+    `faces`: (n_i, d) of each track, for methods that need them, through the student of an adapted movie, then with
+    `teacher` the same through its teacher; `similarity` (n, n) stands for the cosines of the embeddings.
+
+    Raises ConfigError on an unknown method, and on one that is given a K or threshold it does not take, or not given
+    what it needs; DatasetError on rows that are not unit and on pairs that are no pairs.
     """
     began = time.perf_counter()
-    if method not in METHODS:
-        raise ConfigError(f"no clustering method '{method}'; there are: {', '.join(sorted(METHODS))}")
-    rows = _checked_embeddings(embeddings)
-    pairs = checked_pairs(cannot_link, len(rows))
-    labels = METHODS[method](rows, pairs, stop, config or ClusterConfig()) if len(rows) else np.zeros(0, np.int64)
-    labels = most_seen_first(labels)
+    check_method(method, stop)
+    tracks = Tracks.of(embeddings, cannot_link, faces, teacher, similarity)
+    pairs = tracks.cannot_link
+    found = METHODS[method].cluster(tracks, stop, config or ClusterConfig()) if len(tracks) else np.zeros(0, np.int64)
+    labels = most_seen_first(found)
     return Cast(
         labels=labels,
         clusters=int(labels.max(initial=-1)) + 1,
@@ -68,12 +77,11 @@ def most_seen_first(labels: Integers) -> Integers:
     return renumbered[labels]
 
 
-def _checked_embeddings(embeddings: npt.ArrayLike) -> Floats:
-    rows = np.asarray(embeddings, dtype=np.float64)
-    if not rows.size:
-        return np.zeros((0, 0))
-    # 1e-3: means stored as half floats are unit to 5e-4.
-    wrong = ~(np.abs(np.linalg.norm(rows, axis=1) - 1) < 1e-3)
-    if wrong.any():
-        raise DatasetError(f"embedding of track {int(wrong.argmax())} is not of length 1; harvest this movie again")
-    return rows
+def check_method(method: str, stop: Stop) -> None:
+    """Raises ConfigError where there is no such method, or where it and the way K is chosen do not go together."""
+    if method not in METHODS:
+        raise ConfigError(f"no clustering method {method!r}; there are: {', '.join(METHODS)}")
+    if METHODS[method].finds_k and stop.given:
+        raise ConfigError(f"{method} finds the number of characters itself: leave out K and threshold")
+    if not METHODS[method].finds_k and not stop.given:
+        raise ConfigError(f"{method} needs the number of characters or a threshold")

@@ -1,23 +1,34 @@
-"""The clustering methods by name. One file each; all take and return the same arrays."""
+"""The clustering methods by name. One file each; all take and return the same."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from functools import partial
 
-import numpy.typing as npt
-
-from cluster.config import ClusterConfig
-from cluster.constraints import Integers, Stop
+from cluster.methods.affinity import affinity
+from cluster.methods.ball import ball
 from cluster.methods.hac import hac
+from cluster.methods.hdbscan import hdbscan
+from cluster.methods.videoclusternet import videoclusternet
+from cluster.tracks import ClusteringMethod
 
 
-class ClusteringMethod(Protocol):
-    """A function from the tracks of one movie to its clusters."""
+@dataclass(frozen=True)
+class Method:
+    """A method and what it takes."""
 
-    def __call__(
-        self, embeddings: npt.ArrayLike, cannot_link: npt.ArrayLike, stop: Stop, config: ClusterConfig
-    ) -> Integers:
-        """Unit rows (n, d) and index pairs (m, 2) → labels (n,), −1 for Unknown; no cannot-link pair shares one."""
-        ...
+    cluster: ClusteringMethod
+    finds_k: bool = False
+    """It needs neither K nor a threshold, and takes none."""
+    needs_faces: bool = False
+    """It looks at faces, not at track means alone."""
 
 
-METHODS: dict[str, ClusteringMethod] = {"hac": hac}
+METHODS: dict[str, Method] = {
+    "hac": Method(hac),
+    "hac-complete": Method(partial(hac, linkage="complete")),
+    "hac-ward": Method(partial(hac, linkage="ward")),
+    "ball": Method(ball),
+    "affinity": Method(affinity, finds_k=True),
+    "hdbscan": Method(hdbscan, finds_k=True),
+    "videoclusternet": Method(videoclusternet, finds_k=True, needs_faces=True),
+}
 """What `castmine cluster --method NAME` may name."""
