@@ -1,0 +1,149 @@
+"""`castmine cluster` on a real clip: where K comes from, what is scored, what is refused and what stays visible."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harvest.dataset.cards import get_card, put_card
+from harvest.dataset.commit import put_movie_record
+from harvest.dataset.read import Dataset
+from harvest.dataset.views import connect
+from harvest.errors import CastmineError, ConfigError, DatasetError, TooLittleDataError
+from tests.workflows.conftest import Castmine, Harvested
+from workflows.cluster import KFrom, cluster
+from workflows.config import load_config
+from workflows.labels import import_labels
+from workflows.ray_cluster import ray_cluster
+
+CONFIG = load_config()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray(ray_address: str) -> Iterator[None]:
+    with ray_cluster(ray_address):
+        yield
+
+
+@pytest.fixture
+def root(harvested: Harvested, tmp_path: Path) -> str:
+    return str(harvested.copy(tmp_path))
+
+
+def label(root: str) -> int:
+    """Name every track after itself; returns how many there are."""
+    dataset, file = Dataset.open(root), Path(root).parent / "labels.csv"
+    ids = dataset.table("tracks", "hamilton")["track_id"].to_pylist()
+    file.write_text("movie_id,track_id,identity\n" + "".join(f"hamilton,{track},p{track}\n" for track in ids))
+    import_labels(file, dataset)
+    return len(ids)
+
+
+def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) -> None:
+    (movie,) = cluster(root, "hac", CONFIG, k_from=3).movies
+    assert movie.asked == 3
+    assert movie.clusters >= 3
+    assert movie.violations == 0
+    assert movie.metrics is None, "nobody has labelled anything"
+    table = Dataset.open(root).derived("clusters", "hac", "hamilton")
+    assert table is not None
+    assert table["track_id"].to_pylist() == list(range(movie.tracks))
+    assert set(table["cluster_id"].to_pylist()) == set(range(movie.clusters))
+
+
+def test_k_comes_from_labels_and_the_clustering_is_scored(root: str) -> None:
+    people = label(root)
+    summary = cluster(root, "hac", CONFIG, k_from="labels", run="scored")
+    (movie,) = summary.movies
+    assert movie.clusters == people
+    assert movie.metrics
+    assert movie.metrics.v_measure == pytest.approx(1), "each track its own person"
+    assert summary.overall
+
+
+def test_k_comes_from_the_corpus(root: str) -> None:
+    dataset = Dataset.open(root)
+    record = dataset.record("hamilton")
+    assert record
+    facts = record.facts.model_copy(update={"cast_size": 4})
+    put_movie_record(dataset.store, record.model_copy(update={"facts": facts}))
+    assert cluster(root, "hac", CONFIG, k_from="corpus").movies[0].asked == 4
+
+
+def test_a_threshold_of_the_config_needs_no_calibration_and_a_wider_one_joins_more(root: str) -> None:
+    counts = []
+    for threshold in (0.01, 0.5, 1.9):
+        summary = cluster(root, "hac", load_config(None, [f"cluster.threshold={threshold}"]))
+        assert summary.threshold_source == "cluster.threshold in the config"
+        counts.append(summary.movies[0].clusters)
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1]
+
+
+@pytest.mark.parametrize("k_from", ["labels", "corpus"])
+def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root: str, k_from: KFrom) -> None:
+    summary = cluster(root, "hac", CONFIG, k_from=k_from)
+    assert not summary.movies
+    assert "hamilton" in summary.failed["hamilton"]
+    (failure,) = Dataset.open(root).failures()
+    assert (failure.stage, failure.error) == ("cluster", "DatasetError")
+    cluster(root, "hac", CONFIG, k_from=3)
+    assert Dataset.open(root).failures() == []
+
+
+def test_one_short_clip_is_too_little_to_calibrate_on_so_the_shipped_threshold_counts(root: str) -> None:
+    summary = cluster(root, "hac", CONFIG)
+    record = Dataset.open(root).records()[0]
+    card = get_card(Dataset.open(root).store, record.models_hash)
+    assert card
+    assert card.threshold is None
+    assert summary.movies[0].threshold == card.shipped_threshold
+    assert "shipped with castmine for scrfd25_mbf" in summary.threshold_source
+    assert "too few to calibrate a threshold" in summary.threshold_source
+
+
+def test_a_pack_of_which_nobody_knows_a_threshold_is_refused_with_a_remedy(root: str) -> None:
+    dataset = Dataset.open(root)
+    card = get_card(dataset.store, dataset.records()[0].models_hash)
+    assert card
+    put_card(dataset.store, card.model_copy(update={"shipped_threshold": None}))
+    with pytest.raises(TooLittleDataError, match=r"no threshold is known for this pack .* give --k-from N"):
+        cluster(root, "hac", CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"method": "kmeans"}, ConfigError, "no clustering method 'kmeans'; there are: .*hac"),
+        ({"movies": ["other"]}, DatasetError, "has no movie 'other'; it has: hamilton"),
+        ({"model": "nowhere"}, CastmineError, "nowhere"),
+    ],
+)
+def test_what_could_not_begin_is_refused(
+    root: str, options: dict[str, object], error: type[Exception], said: str
+) -> None:
+    arguments: dict[str, object] = {"method": "hac", "config": CONFIG} | options
+    with pytest.raises(error, match=said):
+        cluster(root, **arguments)  # type: ignore[arg-type]
+
+
+def test_runs_stand_beside_each_other_and_go_stale_with_their_harvest(root: str) -> None:
+    for k in (2, 4):
+        cluster(root, "hac", CONFIG, k_from=k, run=f"k{k}")
+    dataset = Dataset.open(root)
+    assert dataset.runs() == ["k2", "k4"]
+    record = dataset.record("hamilton")
+    assert record
+    put_movie_record(dataset.store, record.model_copy(update={"harvest_id": "another"}))
+    connection = connect(Dataset.open(root).snapshot())
+    assert connection.sql("SELECT count(*) FROM clusters").fetchall() == [(0,)]
+    assert connection.sql("SELECT count(DISTINCT run) FROM clusters_stale").fetchall() == [(2,)]
+
+
+def test_the_command_ends_with_the_status_that_scripts_count_on(castmine: Castmine, root: str) -> None:
+    castmine("cluster", "-d", root, "--k-from", "labels", status=1)
+    castmine("cluster", "-d", root, "--k-from", 3)
+    assert (
+        "--k-from none: give threshold, labels, corpus"
+        in castmine("cluster", "-d", root, "--k-from", "none", status=2).err
+    )

@@ -1,0 +1,88 @@
+"""`castmine labels import` on a real clip, and what becomes of the labels when the clip is really harvested again."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from harvest.dataset.read import Dataset
+from tests.workflows.conftest import Castmine, Harvested
+from workflows.labels import LabelChange, identities, import_labels
+
+
+def faces_of(dataset: Dataset, track_id: int) -> list[dict[str, float]]:
+    """Time and box of each face of a track, in order."""
+    table: pa.Table = dataset.table("faces", "hamilton", ["track_id", "time_s", "x1", "y1", "x2", "y2"])
+    return [row for row in table.to_pylist() if row["track_id"] == track_id]
+
+
+def place(face: dict[str, float], identity: str) -> str:
+    return f"hamilton,{face['time_s']:.3f},{face['x1']},{face['y1']},{face['x2']},{face['y2']},{identity}\n"
+
+
+def tracks(dataset: Dataset) -> list[int]:
+    ids: list[int] = dataset.table("tracks", "hamilton")["track_id"].to_pylist()
+    return ids
+
+
+@pytest.fixture
+def root(harvested: Harvested, tmp_path: Path) -> Path:
+    return harvested.copy(tmp_path)
+
+
+def test_labels_by_track_name_those_tracks(root: Path) -> None:
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+    file.write_text("movie_id,track_id,identity,flags\nhamilton,0,Ann,glasses blurred\nhamilton,2,Bob,\n")
+    assert import_labels(file, dataset) == [LabelChange("hamilton", 2, 0)]
+    assert identities(dataset, "hamilton") == {0: "Ann", 2: "Bob"}
+    table = dataset.derived("labels", "labels", "hamilton")
+    assert table is not None
+    assert table["flags"].to_pylist() == [["glasses", "blurred"], []]
+    assert [len(anchors) for anchors in table["anchors"].to_pylist()] == [3, 3]
+
+
+def test_labels_by_place_find_the_tracks_that_are_there(root: Path) -> None:
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+    lines = [place(faces_of(dataset, track)[5], f"person {track}") for track in tracks(dataset)]
+    lines.append("hamilton,1.0,1,1,9,9,nobody\n")
+    file.write_text("movie_id,time_s,x1,y1,x2,y2,identity\n" + "".join(lines))
+    assert import_labels(file, dataset) == [LabelChange("hamilton", len(lines) - 1, 1)]
+    assert identities(dataset, "hamilton") == {track: f"person {track}" for track in tracks(dataset)}
+
+
+def test_a_second_import_replaces_the_first_and_two_identities_on_one_track_leave_it_to_the_first(root: Path) -> None:
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+    for text in ("hamilton,0,Zoe\nhamilton,1,Zoe\n", "hamilton,0,Ann\nhamilton,0,Bob\n"):
+        file.write_text(f"movie_id,track_id,identity\n{text}")
+        changes = import_labels(file, dataset)
+    assert changes == [LabelChange("hamilton", 1, 1)]
+    assert identities(dataset, "hamilton") == {0: "Ann"}
+
+
+def test_labels_survive_a_harvest_with_other_tracks_and_what_is_lost_is_said_and_kept(
+    castmine: Castmine, harvested: Harvested, root: Path
+) -> None:
+    """At stride 2 with faces from 60 px on, other and fewer tracks are found, under other numbers."""
+    file, before = root.parent / "labels.csv", Dataset.open(root)
+    named = {track: f"person {track}" for track in tracks(before)}
+    boxes = {track: faces_of(before, track) for track in named}
+    file.write_text("movie_id,track_id,identity\n" + "".join(f"hamilton,{t},{who}\n" for t, who in named.items()))
+    assert f"{len(named)} on tracks" in castmine("labels", "import", file, "-d", root).out
+
+    command = ("harvest", harvested.corpus, "-d", root, "--models", harvested.models, "--workers", 1)
+    said = castmine(*command, "--set", "harvest.stride=2", "--set", "harvest.detect.size_px=45").out
+    dataset = Dataset.open(root)
+    found = identities(dataset, "hamilton")
+    lost = len(named) - len(found)
+    assert found
+    assert lost > 0
+    assert f"labels of hamilton: {len(found)} on tracks, {lost} on no track (kept for the next harvest)" in said
+    for track, who in found.items():
+        old = {round(face["time_s"], 4): face for face in boxes[int(who.split()[1])]}
+        shared = [(old[at], face) for face in faces_of(dataset, track) if (at := round(face["time_s"], 4)) in old]
+        assert len(shared) > 10
+        assert all(abs(a["x1"] - b["x1"]) < 25 and abs(a["y1"] - b["y1"]) < 25 for a, b in shared), "the same face"
+
+    said = castmine(*command).out
+    assert f"labels of hamilton: {len(named)} on tracks" in said
+    assert identities(Dataset.open(root), "hamilton") == named
