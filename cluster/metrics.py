@@ -1,17 +1,18 @@
 """How well clusters agree with identities, for one movie and over a corpus; checked on hand-worked examples.
 
-methods.md §2, §4 and §5: WCP, NMI = V-measure, homogeneity, completeness, PCR, cannot-link violations, coverage.
+methods.md §1 to §5: WCP, accuracy, NMI = V-measure, homogeneity, completeness, BCubed, PCR, cannot-link violations,
+coverage; by tracks, and the first of them by frames too.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import homogeneity_completeness_v_measure
-from sklearn.metrics.cluster import contingency_matrix
 
-from cluster.constraints import Integers, violations
+from cluster.constraints import Floats, Integers, violations
 
 UNKNOWN = -1
 """The label of a track that no cluster took."""
@@ -36,8 +37,23 @@ class Metrics:
     wcp: float
     """Weighted cluster purity: share of the tracks whose identity is the commonest of their cluster."""
     wcp_assigned: float
+    wcp_frames: float
+    """WCP where a track counts as often as it has frames (once, where they are not given)."""
+    accuracy: float
+    """Share of the tracks that are in their identity's own cluster, each identity having one cluster at most and each
+    cluster one identity, so chosen that the share is the largest."""
+    accuracy_frames: float
+    """The same by frames."""
+    bcubed_precision: float
+    """Mean over the tracks of the share of their cluster that is their identity; 0 for an Unknown one."""
+    bcubed_recall: float
+    """Mean over the tracks of the share of their identity that is in their cluster; 0 for an Unknown one."""
+    bcubed_f: float
+    """Harmonic mean of the two."""
+    bcubed_f_frames: float
+    """The same by frames."""
     pcr: float
-    """Predicted cluster ratio K_pred / K_true."""
+    """Predicted cluster ratio K_pred / K_true: Multi-Face's over-clustering index."""
     pcr_assigned: float
     """K_pred / identities among the assigned tracks."""
     nmi: float
@@ -54,12 +70,17 @@ class Metrics:
 
 
 def score_movie(
-    labels: npt.ArrayLike, identities: Sequence[Hashable | None], cannot_link: npt.ArrayLike
+    labels: npt.ArrayLike,
+    identities: Sequence[Hashable | None],
+    cannot_link: npt.ArrayLike,
+    frames: npt.ArrayLike | None = None,
 ) -> Metrics | None:
-    """Labels (n,) against identities (n; None: not named), with index pairs (m, 2); None where no track is named."""
+    """Labels (n,) against identities (n; None: not named), with index pairs (m, 2) and the frames (n,) that each track
+    spans; None where no track is named."""
     labels = np.asarray(labels, dtype=np.int64)
-    if len(labels) != len(identities):
-        raise ValueError(f"{len(labels)} labels for {len(identities)} identities")
+    weights = np.ones(len(labels)) if frames is None else np.asarray(frames, dtype=np.float64)
+    if not len(labels) == len(identities) == len(weights):
+        raise ValueError(f"{len(labels)} labels for {len(identities)} identities and {len(weights)} counts of frames")
     named = np.array([identity is not None for identity in identities], dtype=bool)
     if not named.any():
         return None
@@ -68,15 +89,23 @@ def score_movie(
     found = labels[named]
     assigned = found != UNKNOWN
     clusters = len(np.unique(found[assigned]))
-    pure = _pure_tracks(true[assigned], found[assigned])
+    by_tracks = _Agreement.of(true, found, np.ones(len(true)))
+    by_frames = _Agreement.of(true, found, weights[named])
     homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(true, found)
     return Metrics(
         tracks=len(true),
         identities=len(np.unique(true)),
         clusters=clusters,
         coverage=float(assigned.mean()),
-        wcp=pure / len(true),
-        wcp_assigned=pure / max(int(assigned.sum()), 1),
+        wcp=by_tracks.wcp,
+        wcp_assigned=by_tracks.wcp * len(true) / max(int(assigned.sum()), 1),
+        wcp_frames=by_frames.wcp,
+        accuracy=by_tracks.accuracy,
+        accuracy_frames=by_frames.accuracy,
+        bcubed_precision=by_tracks.bcubed_precision,
+        bcubed_recall=by_tracks.bcubed_recall,
+        bcubed_f=by_tracks.bcubed_f,
+        bcubed_f_frames=by_frames.bcubed_f,
         pcr=clusters / len(np.unique(true)),
         pcr_assigned=clusters / max(len(np.unique(true[assigned])), 1),
         nmi=float(v_measure),
@@ -97,6 +126,13 @@ class CorpusMetrics:
     coverage: float
     wcp: float
     wcp_assigned: float
+    wcp_frames: float
+    accuracy: float
+    accuracy_frames: float
+    bcubed_precision: float
+    bcubed_recall: float
+    bcubed_f: float
+    bcubed_f_frames: float
     pcr: float
     """ΣK_pred / ΣK_true."""
     pcr_assigned: float
@@ -123,7 +159,8 @@ def score_corpus(movies: Sequence[Metrics]) -> CorpusMetrics | None:
     def mean(field: str) -> float:
         return float(np.mean([getattr(movie, field) for movie in movies]))
 
-    means = ("coverage", "wcp", "wcp_assigned", "pcr_assigned", "nmi", "v_measure", "homogeneity", "completeness")
+    counted = {"movies", "tracks", "pcr", "pcr_error", "violations"}
+    means = [field.name for field in fields(CorpusMetrics) if field.name not in counted]
     return CorpusMetrics(
         movies=len(movies),
         tracks=sum(movie.tracks for movie in movies),
@@ -134,6 +171,36 @@ def score_corpus(movies: Sequence[Metrics]) -> CorpusMetrics | None:
     )
 
 
-def _pure_tracks(true: Integers, found: Integers) -> int:
-    """Tracks of the commonest identity of their cluster."""
-    return int(contingency_matrix(true, found).max(axis=0).sum()) if len(true) else 0
+@dataclass(frozen=True)
+class _Agreement:
+    """What counts tracks by a weight of each."""
+
+    wcp: float
+    accuracy: float
+    bcubed_precision: float
+    bcubed_recall: float
+
+    @property
+    def bcubed_f(self) -> float:
+        both = self.bcubed_precision + self.bcubed_recall
+        return 2 * self.bcubed_precision * self.bcubed_recall / both if both else 0.0
+
+    @classmethod
+    def of(cls, true: Integers, found: Integers, weights: Floats) -> "_Agreement":
+        """Identities and labels (t,), t ≥ 1, with −1 for Unknown, and weights (t,) > 0."""
+        table = np.zeros((int(true.max()) + 1, int(found.max(initial=UNKNOWN)) + 1))
+        assigned = found != UNKNOWN
+        np.add.at(table, (true[assigned], found[assigned]), weights[assigned])
+        total = weights.sum()
+        if not table.any():
+            return cls(0.0, 0.0, 0.0, 0.0)
+        best = table[linear_sum_assignment(table, maximize=True)].sum()
+        of_cluster, of_identity = table.sum(axis=0), np.bincount(true, weights)
+        # Each of a cell's tracks finds the cell's share of its cluster and of its identity.
+        squared = table**2 / total
+        return cls(
+            wcp=float(table.max(axis=0).sum() / total),
+            accuracy=float(best / total),
+            bcubed_precision=float(squared[:, of_cluster > 0].sum(axis=0) @ (1 / of_cluster[of_cluster > 0])),
+            bcubed_recall=float(squared[of_identity > 0].sum(axis=1) @ (1 / of_identity[of_identity > 0])),
+        )

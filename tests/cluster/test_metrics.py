@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from cluster.metrics import score_corpus, score_movie
@@ -45,6 +46,38 @@ def test_tracks_that_nobody_named_are_ignored_but_for_violations():
     had = score_movie([0, 1, 0, 2, 2], ["a", "b", "a", None, None], [[3, 4]])
     assert (had.tracks, had.clusters, had.wcp, had.pcr, had.v_measure) == (3, 2, 1, 1, 1)
     assert had.violations == 1
+
+
+def test_accuracy_and_bcubed_worked_by_hand():
+    had = score_movie(LABELS, NAMES, [])
+    # Best one-to-one: cluster 0 is a (2 tracks), cluster 1 is b (2); cluster 2 is nobody's.
+    assert had.accuracy == pytest.approx(4 / 6)
+    # Tracks in order: a a b of cluster 0, b b of cluster 1, a of cluster 2; three tracks of each identity.
+    precision = (2 / 3 + 2 / 3 + 1 / 3 + 1 + 1 + 1) / 6
+    recall = (2 / 3 + 2 / 3 + 1 / 3 + 2 / 3 + 2 / 3 + 1 / 3) / 6
+    assert had.bcubed_precision == pytest.approx(precision)
+    assert had.bcubed_recall == pytest.approx(recall)
+    assert had.bcubed_f == had.bcubed_f_frames == pytest.approx(2 * precision * recall / (precision + recall))
+    assert (had.wcp_frames, had.accuracy_frames) == pytest.approx((had.wcp, had.accuracy))
+
+
+def test_by_frames_a_track_counts_as_often_as_it_has_frames():
+    had = score_movie([0, 0, 0, 1, -1], ["a", "a", "b", "b", "b"], [], frames=[1, 1, 4, 2, 2])
+    assert (had.wcp, had.accuracy) == pytest.approx((3 / 5, 3 / 5))
+    assert had.wcp_frames == pytest.approx((4 + 2) / 10)
+    # a in cluster 0 and b in 1: 2 + 2 frames; b in cluster 0: 4.
+    assert had.accuracy_frames == pytest.approx(4 / 10)
+    copies = np.repeat(np.arange(5), [1, 1, 4, 2, 2])
+    alone = score_movie(np.array([0, 0, 0, 1, -1])[copies], np.array(["a", "a", "b", "b", "b"])[copies].tolist(), [])
+    assert (had.wcp_frames, had.accuracy_frames) == pytest.approx((alone.wcp, alone.accuracy))
+    assert had.bcubed_f_frames == pytest.approx(alone.bcubed_f)
+
+
+def test_unknown_tracks_are_wrong_in_accuracy_and_bcubed():
+    had = score_movie([0, -1, -1], ["a", "a", "b"], [])
+    assert had.accuracy == pytest.approx(1 / 3)
+    assert had.bcubed_precision == pytest.approx(1 / 3)
+    assert had.bcubed_recall == pytest.approx(1 / 2 / 3)
 
 
 CASES = {
