@@ -73,8 +73,7 @@ def list_corpus(corpus: str) -> list[Movie]:
     elif path.is_dir():
         movies = [_from_file(found, path) for found in _videos(path.rglob("*"))]
     else:
-        root = Path(re.split(r"[*?\[]", corpus, maxsplit=1)[0])
-        root = root if root.is_dir() else root.parent
+        root = Path(os.path.dirname(re.split(r"[*?\[]", corpus, maxsplit=1)[0]))
         movies = [_from_file(found, root) for found in _videos(map(Path, glob.glob(corpus, recursive=True)))]
     if not movies:
         known = " ".join(sorted(VIDEO_SUFFIXES))

@@ -48,6 +48,11 @@ def test_a_glob_takes_what_it_matches_and_has_the_ids_of_its_folder(tmp_path: Pa
     assert set(ids(tmp_path / "**" / "x*.mp4")) == set(ids(tmp_path)) - {"y1"}
 
 
+def test_a_glob_over_folders_may_begin_like_the_name_of_one(tmp_path: Path) -> None:
+    touch(tmp_path, "a/y.mp4", "ab/x.mp4", "ac/x.mp4")
+    assert [name[:4] for name in ids(tmp_path / "a*" / "x.mp4")] == ["ab-x", "ac-x"]
+
+
 @pytest.mark.parametrize(
     ("path", "slug"),
     [("film.mp4", "film"), ("Film_2.part-1.mkv", "Film_2.part-1"), ("a.b.c.mp4", "a.b.c")],
