@@ -13,6 +13,9 @@ from harvest.dataset.store import Store
 from harvest.movie import SegmentTables
 from harvest.video import Segment
 
+NOTE = "segment.json"
+"""Put last: what was dropped in the segment, and the digests of the frames at its borders."""
+
 
 def stage_segment(store: Store, movie_id: str, harvest_id: str, segment: Segment, result: SegmentTables) -> None:
     """Put a segment's tables, then the note that says that they are whole.
@@ -23,12 +26,13 @@ def stage_segment(store: Store, movie_id: str, harvest_id: str, segment: Segment
     for name, table in result.tables.items():
         store.put(f"{folder}/{name}.parquet", to_parquet(table))
     digests = {str(frame): digest.hex() for frame, digest in result.digests.items()}
-    store.put(f"{folder}/segment.json", json.dumps({"drops": result.drops, "digests": digests}).encode())
+    store.put(f"{folder}/{NOTE}", json.dumps({"drops": result.drops, "digests": digests}).encode())
 
 
 def is_staged(store: Store, movie_id: str, harvest_id: str, segment: Segment) -> bool:
-    """Whether a segment is there, whole."""
-    return store.exists(f"{_folder(movie_id, harvest_id, segment)}/segment.json")
+    """Whether a segment is there, whole: also where a worker was killed while it deleted a folder of these."""
+    folder = _folder(movie_id, harvest_id, segment)
+    return all(store.exists(f"{folder}/{name}") for name in (*(f"{name}.parquet" for name in HARVEST_TABLES), NOTE))
 
 
 def staged_segments(store: Store, movie_id: str, harvest_id: str, segments: Sequence[Segment]) -> list[SegmentTables]:
@@ -42,7 +46,7 @@ def unstage(store: Store, movie_id: str) -> None:
 
 
 def _read(store: Store, folder: str) -> SegmentTables:
-    notes = json.loads(store.get(f"{folder}/segment.json"))
+    notes = json.loads(store.get(f"{folder}/{NOTE}"))
     tables = {name: pq.read_table(pa.BufferReader(store.get(f"{folder}/{name}.parquet"))) for name in HARVEST_TABLES}
     digests = {int(frame): bytes.fromhex(digest) for frame, digest in notes["digests"].items()}
     return SegmentTables(tables, notes["drops"], digests)

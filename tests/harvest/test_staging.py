@@ -34,11 +34,12 @@ def test_a_segment_comes_back_as_it_was(store: Store) -> None:
     assert second.tables["shots"].num_rows == 5
 
 
-def test_a_segment_is_there_only_when_its_note_is(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", ["segment.json", "faces.parquet"], ids=["its note", "a table, half deleted"])
+def test_a_segment_is_not_there_without(lost: str, store: Store, tmp_path: Path) -> None:
     assert not is_staged(store, "m", "h", FIRST)
     stage_segment(store, "m", "h", FIRST, result("m"))
     assert is_staged(store, "m", "h", FIRST)
-    next(tmp_path.rglob("segment.json")).unlink()
+    next(tmp_path.rglob(lost)).unlink()
     assert not is_staged(store, "m", "h", FIRST)
 
 
