@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from harvest.errors import VideoDecodeError
 
@@ -36,7 +37,7 @@ def announcement(path: Path) -> Announcement:
     _check_readable(path)
     try:
         with av.open(str(path)) as container:
-            if not container.streams.video:
+            if all(stream.disposition & Disposition.attached_pic for stream in container.streams.video):
                 raise VideoDecodeError(f"{path}: no video in it, only {_kinds(container)} (take it out of the corpus)")
             stream = container.streams.video[0]
             name = container.format.name
@@ -63,7 +64,9 @@ def _check_readable(path: Path) -> None:
 
 
 def _kinds(container: Any) -> str:
-    return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    """What there is beside a cover picture, which is a video stream of one frame."""
+    found = {s.type for s in container.streams if not (s.type == "video" and s.disposition & Disposition.attached_pic)}
+    return " and ".join(sorted(found)) or "nothing"
 
 
 def _reason(error: Exception) -> str:

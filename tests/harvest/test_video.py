@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from harvest.errors import VideoDecodeError
 from harvest.video import (
@@ -219,6 +220,23 @@ def write_sound(path: Path) -> None:
         container.mux(stream.encode())
 
 
+def write_song(path: Path) -> None:
+    """Sound with the picture of its cover, which is a video stream of one frame."""
+    sound = path.with_name("sound.mp4")
+    write_sound(sound)
+    with av.open(str(sound)) as source, av.open(str(path), "w", format="mp4") as container:
+        cover = container.add_stream("mjpeg", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        stream = container.add_stream_from_template(source.streams.audio[0])
+        image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+        container.mux([*cover.encode(image), *cover.encode()])
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+
+
 @pytest.mark.parametrize(
     ("write", "word"),
     [
@@ -227,6 +245,7 @@ def write_sound(path: Path) -> None:
         pytest.param(lambda path: path.touch(), "0 bytes", id="an empty file"),
         pytest.param(write_text, "not a video", id="a text file"),
         pytest.param(write_sound, "no video in it, only audio", id="a file with sound only"),
+        pytest.param(write_song, "no video in it, only audio", id="sound with a picture of its cover"),
     ],
 )
 def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, write: Callable[[Path], None], word: str) -> None:
