@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from harvest.corpus import Movie, list_corpus
 from harvest.dataset.commit import put_movie_record
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieRecord
+from harvest.dataset.records import MovieRecord, failure_record_path
 from harvest.errors import VideoDecodeError
 from harvest.faces import Pack, find_pack
 from harvest.identity import config_hash, harvest_id, source_stamp
 from workflows.config import Config
 from workflows.labels import LabelChange, attach_labels
+
+STAGES = ("probe", "harvest", "finish")
+"""Stages of a failure that belong to the harvest."""
 
 
 @dataclass
@@ -77,13 +80,13 @@ def harvest(
     pack = find_pack(models)
     opened = Dataset.create(dataset)
     if retry_failed:
-        failed = {failure.movie_id for failure in opened.failures()}
+        failed = {failure.movie_id for failure in opened.failures() if failure.stage in STAGES}
         movies = [movie for movie in movies if movie.movie_id in failed]
     states = {movie.movie_id: plan_movie(movie, opened, pack, config) for movie in movies}
     if any(state.state == "todo" for state in states.values()):
         from workflows.harvest_run import HarvestRun  # Ray, torch and the decoders: only where there is work
 
-        HarvestRun(opened, dataset, pack, config, states).run(address)
+        HarvestRun(opened, pack, config, states).run(address)
     labels = attach_labels(opened)
     return HarvestSummary(list(states.values()), labels, time.monotonic() - began)
 
@@ -96,8 +99,16 @@ def plan_movie(movie: Movie, dataset: Dataset, pack: Pack, config: Config) -> Mo
             wanted = harvest_id(record.content_hash, config_hash(config.harvest), pack.hash, pack.threshold)
             if wanted == record.harvest_id:
                 _refresh(dataset, record, movie)
+                _forgive(dataset, movie)
                 return MovieState(movie, "skipped", rows={name: shard.rows for name, shard in record.shards.items()})
     return MovieState(movie)
+
+
+def _forgive(dataset: Dataset, movie: Movie) -> None:
+    """Forget that a movie failed whose file is again the one that was harvested, or whose commit was cut short."""
+    failure = dataset.failure(movie.movie_id)
+    if failure and failure.stage in STAGES:
+        dataset.store.delete(failure_record_path(movie.movie_id))
 
 
 def _refresh(dataset: Dataset, record: MovieRecord, movie: Movie) -> None:

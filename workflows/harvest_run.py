@@ -9,7 +9,7 @@ from typing import Any
 import ray
 
 from harvest.corpus import Movie
-from harvest.dataset.cards import note_pack
+from harvest.dataset.cards import PackCard, note_pack
 from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from harvest.errors import DatasetError, ModelsError, VideoDecodeError
@@ -31,8 +31,8 @@ PROBE_WEIGHT = 1e11
 class HarvestRun:
     """The jobs of a run and what follows from each: probe → segments → finish, or once more as one segment."""
 
-    def __init__(self, dataset: Dataset, root: str, pack: Pack, config: Config, states: dict[str, MovieState]) -> None:
-        self._dataset, self._root, self._pack, self._config, self._states = dataset, root, pack, config, states
+    def __init__(self, dataset: Dataset, pack: Pack, config: Config, states: dict[str, MovieState]) -> None:
+        self._dataset, self._pack, self._config, self._states = dataset, pack, config, states
         self._probes: dict[str, Probe] = {}
         self._segments: dict[str, list[Segment]] = {}
         self._out: Counter[str] = Counter()
@@ -51,7 +51,7 @@ class HarvestRun:
             actor = ray.remote(HarvestWorker).options(**options)
 
             def start() -> Any:
-                return actor.remote(self._root, self._pack, self._config)
+                return actor.remote(self._dataset.root, self._pack, self._config)
 
             pool = Pool(start, run.workers or cores, run.attempts, run.stall_s)
             pool.run(self._first_jobs(), self._after, lambda units: self._show(shown, units), self._wanted)
@@ -84,7 +84,14 @@ class HarvestRun:
 
     def _probed(self, movie: Movie, probe: Probe) -> list[Job]:
         if not self._probes:
-            note_pack(self._dataset.store, self._pack, probe.embedding_size)
+            pack = self._pack
+            card = PackCard(
+                name=pack.name,
+                models_hash=pack.hash,
+                embedding_size=probe.embedding_size,
+                shipped_threshold=pack.threshold,
+            )
+            note_pack(self._dataset.store, card)
         self._probes[movie.movie_id] = probe
         record = self._dataset.record(movie.movie_id)
         if record and record.harvest_id == probe.harvest_id:  # moved or touched, but the same bytes

@@ -2,7 +2,6 @@
 
 from harvest.dataset.records import Record, file_name
 from harvest.dataset.store import Store
-from harvest.faces.packs import Pack
 
 
 class PackCard(Record):
@@ -26,11 +25,10 @@ def put_card(store: Store, card: PackCard) -> None:
     store.put(_path(card.models_hash), card.to_json())
 
 
-def note_pack(store: Store, pack: Pack, embedding_size: int) -> None:
+def note_pack(store: Store, card: PackCard) -> None:
     """Put down that a pack's embeddings are in the dataset, and its shipped threshold; what was calibrated stays."""
-    earlier = get_card(store, pack.hash)
-    card = PackCard(name=pack.name, models_hash=pack.hash, embedding_size=embedding_size)
-    card = (earlier or card).model_copy(update={"shipped_threshold": pack.threshold})
+    earlier = get_card(store, card.models_hash)
+    card = (earlier or card).model_copy(update={"shipped_threshold": card.shipped_threshold})
     if card != earlier:
         put_card(store, card)
 

@@ -16,6 +16,7 @@ from harvest.dataset.records import (
     Record,
     Shard,
     derived_record_path,
+    failure_record_path,
     file_name,
     movie_record_path,
 )
@@ -35,6 +36,11 @@ class Dataset:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+
+    @property
+    def root(self) -> str:
+        """Where it lies, as a process in any folder can open it: an absolute path or a URL."""
+        return self.store.root if self.store.is_local else str(self.store.fs.unstrip_protocol(self.store.root))
 
     @classmethod
     def open(cls, root: str | os.PathLike[str]) -> "Dataset":
@@ -81,6 +87,9 @@ class Dataset:
     def failures(self) -> list[FailureRecord]:
         """Movies that could not be done, by movie_id."""
         return sorted(self._records("records/failures", FailureRecord), key=lambda record: record.movie_id)
+
+    def failure(self, movie_id: str) -> FailureRecord | None:
+        return self._record(failure_record_path(movie_id), FailureRecord)
 
     def runs(self, table: str = "clusters") -> list[str]:
         """Names of a derived table's runs, the latest last."""

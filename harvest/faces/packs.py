@@ -63,7 +63,7 @@ def find_pack(name_or_folder: str) -> Pack:
     """
     if name_or_folder == "bundled":
         return _pack("bundled", "bundled", _bundled_files(), {})
-    folder = Path(name_or_folder).expanduser()
+    folder = Path(name_or_folder).expanduser().absolute()  # workers need not run in this folder
     if not folder.is_dir():
         folder = _release_folder(name_or_folder)
     card = _read_card(folder)

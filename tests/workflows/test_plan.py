@@ -1,0 +1,66 @@
+"""Planning a harvest: what is left alone, and what becomes of an earlier failure of it."""
+
+from pathlib import Path
+
+import pytest
+
+from harvest.corpus import Movie
+from harvest.dataset.commit import commit_movie, note_failure
+from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieFacts
+from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS
+from harvest.faces import Pack
+from harvest.identity import config_hash, content_hash, harvest_id, source_stamp
+from workflows.config import Config
+from workflows.harvest import harvest, plan_movie
+
+PACK = Pack("pack", "insightface", (), "hash of the pack", 0.5)
+CONFIG = Config()
+
+
+@pytest.fixture
+def movie(tmp_path: Path) -> Movie:
+    (tmp_path / "m.mp4").write_bytes(b"frames")
+    return Movie("m", str(tmp_path / "m.mp4"))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, movie: Movie) -> Dataset:
+    """A dataset in which the movie is as it would be harvested again."""
+    dataset, content = Dataset.create(tmp_path / "ds"), content_hash(movie.uri)
+    commit_movie(
+        dataset.store,
+        {name: SCHEMAS[name].empty_table() for name in HARVEST_TABLES},
+        movie_id="m",
+        facts=MovieFacts(uri=movie.uri, fps=25, frames=1, duration_s=0.04),
+        stamp=source_stamp(movie.uri),
+        content_hash=content,
+        harvest_id=harvest_id(content, config_hash(CONFIG.harvest), PACK.hash, PACK.threshold),
+        config_hash=config_hash(CONFIG.harvest),
+        models=PACK.name,
+        models_hash=PACK.hash,
+        embedding_size=2,
+    )
+    return dataset
+
+
+def test_a_movie_that_could_not_be_read_for_a_while_is_no_failure_any_more(dataset: Dataset, movie: Movie) -> None:
+    note_failure(dataset.store, "m", movie.uri, "probe", "VideoDecodeError", "m.mp4: Permission denied", 1)
+    assert plan_movie(movie, dataset, PACK, CONFIG).state == "skipped"
+    assert dataset.failures() == []
+
+
+def test_a_failure_stays_while_its_movie_is_to_be_done(dataset: Dataset, movie: Movie) -> None:
+    note_failure(dataset.store, "m", movie.uri, "harvest", "VideoDecodeError", "m.mp4: no frame", 1)
+    changed = CONFIG.model_copy(update={"harvest": CONFIG.harvest.model_copy(update={"stride": 2})})
+    assert plan_movie(movie, dataset, PACK, changed).state == "todo"
+    assert len(dataset.failures()) == 1
+
+
+def test_what_clustering_could_not_do_is_no_matter_of_the_harvest(
+    dataset: Dataset, movie: Movie, pack_folder: Path
+) -> None:
+    note_failure(dataset.store, "m", "", "cluster", "DatasetError", "m: no labels", 1)
+    assert plan_movie(movie, dataset, PACK, CONFIG).state == "skipped"
+    assert [failure.stage for failure in dataset.failures()] == ["cluster"]
+    assert harvest(movie.uri, dataset.root, str(pack_folder), CONFIG, retry_failed=True).movies == []
