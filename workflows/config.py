@@ -15,7 +15,7 @@ from train.config import TrainConfig, VerificationConfig
 
 
 class DecodeConfig(Section):
-    """Where video is decoded. The frames are the same either way."""
+    """Where video is decoded. On a GPU colours may differ in their last bits, so the device enters no harvest_id."""
 
     device: Literal["cpu", "cuda"] = "cpu"
     """cuda: NVDEC through a decord that was built with CUDA; checked at start."""
@@ -64,7 +64,7 @@ def load_config(file: Path | None = None, overrides: Iterable[str] = ()) -> Conf
         key, equals, text = override.partition("=")
         if not equals:
             raise ConfigError(f"--set {override}: write it as section.key=value, for example --set harvest.stride=3")
-        _put(values, key.strip(), yaml.safe_load(text))
+        _put(values, key.strip(), _value(override, text))
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -82,14 +82,21 @@ def keys(section: type[Section] = Config, prefix: str = "") -> Iterator[tuple[st
 
 def _from_file(file: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text())
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not YAML: {error}") from error
     if not isinstance(values, dict | None):
         raise ConfigError(f"{file}: must hold sections such as harvest: or train:, not {type(values).__name__}")
     return values or {}
+
+
+def _value(override: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: {text!r} is not a value as YAML writes it; quote a text") from error
 
 
 def _put(values: dict[str, Any], key: str, value: object) -> None:
