@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import add
 
+import numpy as np
+
 from harvest.dataset.cards import PackCard, get_card, put_card
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
@@ -21,7 +23,8 @@ def pack_card(
 ) -> PackCard:
     """The card of the pack that harvested these movies, calibrated on their links unless it was already.
 
-    One Ray task a movie. Where the corpus has too few links the card says so and keeps the shipped threshold alone.
+    One Ray task a movie. Where the corpus has too few links the card says so and keeps the shipped threshold alone. A
+    movie whose task failed is named on the card, and the next run calibrates anew.
     """
     movies = sorted(movies, key=lambda movie: movie.movie_id)
     first = movies[0]
@@ -33,21 +36,41 @@ def pack_card(
     ).hexdigest()
     if card.calibrated_on == state:
         return card
-    jobs = [(root, movie.movie_id, config) for movie in movies]
-    distances = [
-        result for _, result in map_tasks(link_distances, jobs, in_flight) if isinstance(result, LinkDistances)
-    ]
-    try:
-        found = equal_error_threshold(reduce(add, distances), config.calibration)
-        how = (
-            f"equal error {found.equal_error:.4f} between {found.positive_pairs} hard-positive pairs and "
-            f"{found.negative_pairs} cannot-link pairs of {len(movies)} movies"
-        )
-        card = card.model_copy(update={"threshold": found.value, "calibration": how, "calibrated_on": state})
-    except TooLittleDataError as error:
-        card = card.model_copy(update={"threshold": None, "calibration": str(error), "calibrated_on": state})
+    measured, failed = _measure(root, movies, config, in_flight)
+    threshold, how = _calibrated(measured, config)
+    how += f" (without {', '.join(sorted(failed))}: {next(iter(failed.values()))})" if failed else ""
+    card = card.model_copy(
+        update={"threshold": threshold, "calibration": how, "calibrated_on": "" if failed else state}
+    )
     put_card(dataset.store, card)
     return card
+
+
+def _measure(
+    root: str, movies: list[MovieRecord], config: TrainConfig, in_flight: int
+) -> tuple[list[LinkDistances], dict[str, str]]:
+    """The distances of the movies, and by movie_id the errors of those that have none."""
+    jobs = [(root, movie.movie_id, config) for movie in movies]
+    measured, failed = [], {}
+    for (_, movie_id, _), result in map_tasks(link_distances, jobs, in_flight):
+        if isinstance(result, LinkDistances):
+            measured.append(result)
+        else:
+            failed[movie_id] = str(result)
+    return measured, failed
+
+
+def _calibrated(measured: list[LinkDistances], config: TrainConfig) -> tuple[float | None, str]:
+    """The threshold and how it came about, in words; None and why where there is too little to calibrate on."""
+    none = np.zeros(config.calibration.bins, np.int64)
+    try:
+        found = equal_error_threshold(reduce(add, measured, LinkDistances(none, none)), config.calibration)
+    except TooLittleDataError as error:
+        return None, str(error)
+    return found.value, (
+        f"equal error {found.equal_error:.4f} between {found.positive_pairs} hard-positive pairs and "
+        f"{found.negative_pairs} cannot-link pairs of {len(measured)} movies"
+    )
 
 
 def link_distances(job: tuple[str, str, TrainConfig]) -> LinkDistances:
