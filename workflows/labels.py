@@ -50,13 +50,13 @@ def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
     if unknown:
         known = ", ".join(record.movie_id for record in dataset.records()[:10]) or "none"
         raise DatasetError(f"{file}: movie {unknown[0]!r} is not in the dataset (it has: {known}); harvest it first")
-    changes = []
+    found = []
     for movie_id, rows in sorted(by_movie.items()):
         record = records[movie_id]
         assert record is not None
         labels = (_from_tracks if "track_id" in rows[0] else _from_places)(rows, record, _index(dataset, record), file)
-        changes.append(put_labels(dataset, record, labels))
-    return changes
+        found.append((record, labels))
+    return [put_labels(dataset, record, labels) for record, labels in found]  # all of the file is right, or none counts
 
 
 def attach_labels(dataset: Dataset) -> list[LabelChange]:
