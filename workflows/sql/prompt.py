@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable
 from itertools import groupby
@@ -32,6 +33,7 @@ def answer(snapshot: Snapshot, query: str | None, format: Format = "table", out:
         QueryError: as `run_query` and `write_result`; or `out` is a file of the dataset.
     """
     if query is None and sys.stdin.isatty():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C stops a query, not the conversation
         prompt(snapshot)
         return
     if out is not None and str(out.resolve()) in {os.path.realpath(file) for file in snapshot.files()}:
