@@ -96,9 +96,10 @@ class LinksConfig(Section):
     """Cannot-link pairs."""
 
     overlap: float = Field(0.4, gt=0, le=1)
-    """Two tracks whose boxes ever overlap more than this (IoU) may be one face found twice: not linked †."""
+    """A frame in which two boxes overlap by more than this share of the smaller one may show one face found twice: it
+    does not count †."""
     frames: int = Field(1, ge=1)
-    """Fewest frames in which both faces were detected †."""
+    """Two tracks are linked from so many frames on in which both faces were detected, apart †."""
 
 
 class HarvestConfig(Section):
