@@ -49,6 +49,9 @@ class SplitConfig(Section):
 
     validation_share: float = Field(default=0.25, gt=0, lt=1)
     """Share of the movies, drawn by a hash of movie_id, that validate (Multi-Face: 60 of 240)."""
+    identity_share: float = Field(default=0.05, gt=0, lt=1)
+    """Share of the training movies' identities, drawn by a hash of the name, at least two, that methods which learn
+    from identities keep back to validate (BCL: 5 %)."""
 
 
 class SubspaceConfig(Section):
@@ -56,6 +59,9 @@ class SubspaceConfig(Section):
 
     ridge: float = Field(default=1e-2, gt=0)
     """ε: R_W + ε·tr(R_W)/d·I is inverted instead of R_W †."""
+    on_top: bool = False
+    """Whether the closed form is solved once more on what a network gives, as its last, linear layer †. The loss of
+    MvCorr is the same under every invertible map of its output, so distances there mean nothing until one is chosen."""
     tracks_per_dimension: float = Field(default=4.0, ge=1)
     """Fewest mined tracks of the training movies, as a multiple of the embedding size. The fit estimates d(d+1)
     numbers from N tracks of M·d each. On photographed faces in simulated movies, 128-d, the equal error of links held
@@ -210,6 +216,9 @@ class FitConfig(Section):
     """Rows of a step on all workers together (Multi-Face: 1024; BCL: 2000; SSiam's subset: 3000)."""
     epochs: int = Field(default=200, ge=1)
     """Most epochs †."""
+    epoch_steps: int = Field(default=1, ge=1)
+    """Fewest steps of an epoch: a corpus with fewer batches is gone through several times. Patience and falling rates
+    are counted in epochs, and the papers' had about 120 (Multi-Face: 126,000 tracks) †."""
     patience: int = Field(default=5, ge=1)
     """Training stops after so many epochs in which the validation loss has not fallen … (Multi-Face: 5)"""
     least_fall: float = Field(default=1e-3, ge=0)
@@ -220,10 +229,13 @@ class FitConfig(Section):
 
 
 class TrainConfig(Section):
-    """From harvested tracks to a model."""
+    """From harvested tracks to a model. A preset fills network, losses and fit where nobody else has."""
 
     mining: MiningConfig = MiningConfig()
     pairs: PairsConfig = PairsConfig()
     split: SplitConfig = SplitConfig()
     subspace: SubspaceConfig = SubspaceConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    network: NetworkConfig = NetworkConfig()
+    losses: LossesConfig = LossesConfig()
+    fit: FitConfig = FitConfig()

@@ -20,7 +20,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from harvest.errors import DatasetError
+from train.config import NetworkConfig
 from train.normalise import Floats, track_means
+from train.representation import Embedding
 from train.subspace import Subspace
 from train.validation import Gain
 
@@ -58,6 +60,16 @@ class ModelCard(BaseModel):
     """Figures on the validation movies by name (rho, equal_error), before: base, after: this model."""
     config: dict[str, Any]
     """The TrainConfig."""
+    curve: tuple[dict[str, Any], ...] = ()
+    """An epoch each of a trained network: train_loss, validation_loss or score, rate, best."""
+    train_identities: int = 0
+    """Identities that a method which needs labels learned from …"""
+    validation_identities: int = 0
+    """… and those it was stopped by, none of them among the former."""
+    squared_radius: float | None = None
+    """b of ball cluster learning, in squared Euclidean distance of its unit rows."""
+    notes: tuple[str, ...] = ()
+    """What was done otherwise than asked for, and what a reader must know, in words."""
     castmine_version: str
     created: str
     """When, UTC, ISO 8601."""
@@ -66,13 +78,14 @@ class ModelCard(BaseModel):
 
 
 @dataclass(frozen=True)
-class LinearModel:
-    """A loaded model of the closed form."""
+class Model:
+    """A loaded model, of the closed form or a network."""
 
     name: str
     """The folder's name."""
     card: ModelCard
-    subspace: Subspace
+    embedding: Embedding
+    """A `Subspace`, or the `NetworkEmbedding` of a trained network."""
 
     def embed_tracks(self, tracks: Sequence[npt.ArrayLike] | Floats) -> Floats:
         """Raw faces (n_i, d) of each track, or the tracks' unit means (n, d) as one array → (n, d') unit rows.
@@ -87,21 +100,26 @@ class LinearModel:
                 f"model '{self.name}' is for {self.card.embedding_size}-d embeddings (pack {self.card.pack}) and the "
                 f"dataset has {means.shape[1]}-d ones; harvest with that pack, or train a model on this dataset"
             )
-        return self.subspace.embed(means)
+        return self.embedding.embed(means)
 
 
-def save_model(folder: Path | str, subspace: Subspace, card: ModelCard) -> None:
+def refuse_other_folder(folder: Path | str) -> None:
+    """Raise DatasetError where a folder holds anything but a model: better before training than after it."""
+    if Path(folder).exists() and not _may_replace(Path(folder)):
+        raise DatasetError(f"{folder} exists and is not a model; choose another folder for the model")
+
+
+def save_model(folder: Path | str, embedding: Embedding, card: ModelCard) -> None:
     """Write the model in place of an earlier one. Raises DatasetError where `folder` holds anything but a model."""
     folder = Path(folder).absolute()
-    if folder.exists() and not _may_replace(folder):
-        raise DatasetError(f"{folder} exists and is not a model; choose another folder for the model")
+    refuse_other_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
     try:
-        _write(staging / "new", subspace, card)
+        _write(staging / "new", embedding, card)
         if folder.exists():
             os.rename(folder, staging / "old")
         os.rename(staging / "new", folder)
@@ -109,7 +127,7 @@ def save_model(folder: Path | str, subspace: Subspace, card: ModelCard) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def load_model(folder: Path | str) -> LinearModel:
+def load_model(folder: Path | str) -> Model:
     """Read a model folder. Raises DatasetError, naming the folder, where it is none or is damaged."""
     folder = Path(folder)
     if not (folder / CARD).is_file() or not (folder / WEIGHTS).is_file():
@@ -120,16 +138,25 @@ def load_model(folder: Path | str) -> LinearModel:
         card = ModelCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
         if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != card.weights_sha256:
             raise DatasetError(f"{folder}: {WEIGHTS} is not the file that {CARD} describes; train the model again")
-        weights = load_file(folder / WEIGHTS)
-        subspace = Subspace(V=weights["V"].astype(np.float64), mean=weights["mean"].astype(np.float64))
-    except (ValidationError, SafetensorError, KeyError, ValueError, OSError) as error:
+        embedding = _from_tensors(load_file(folder / WEIGHTS), card)
+    except (ValidationError, SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
         raise DatasetError(f"{folder} cannot be read as a model ({error}); train the model again") from error
-    return LinearModel(name=folder.absolute().name, card=card, subspace=subspace)
+    return Model(name=folder.absolute().name, card=card, embedding=embedding)
 
 
-def _write(folder: Path, subspace: Subspace, card: ModelCard) -> None:
+def _from_tensors(tensors: dict[str, Any], card: ModelCard) -> Embedding:
+    if "V" in tensors:
+        return Subspace(V=tensors["V"].astype(np.float64), mean=tensors["mean"].astype(np.float64))
+    from train.embedding import embedding_from  # torch, 2 s: only where a model is a network
+
+    network = NetworkConfig.model_validate(card.config["network"])
+    return embedding_from(tensors, network, card.embedding_size)
+
+
+def _write(folder: Path, embedding: Embedding, card: ModelCard) -> None:
     folder.mkdir()
-    save_file({"V": np.ascontiguousarray(subspace.V), "mean": np.ascontiguousarray(subspace.mean)}, folder / WEIGHTS)
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in embedding.tensors().items()}
+    save_file(tensors, folder / WEIGHTS)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     document = card.model_copy(update={"weights_sha256": digest}).model_dump(mode="json")
     (folder / CARD).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

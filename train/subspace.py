@@ -87,12 +87,21 @@ class Subspace:
     mean: Floats
     """μ (d,)."""
 
+    @property
+    def output_size(self) -> int:
+        """d'."""
+        return len(self.V[0])
+
     def embed(self, means: npt.ArrayLike) -> Floats:
         """Unit means (…, d) → l2((means − μ) V), (…, d') unit rows."""
         means = np.asarray(means, dtype=np.float64)
         if means.shape[-1] != len(self.mean):
             raise DatasetError(f"a model for {len(self.mean)}-d embeddings on a {means.shape[-1]}-d dataset")
         return l2_normalised((means - self.mean) @ self.V, "embedded tracks")
+
+    def tensors(self) -> dict[str, Floats]:
+        """All that is learned, by name."""
+        return {"V": self.V, "mean": self.mean}
 
 
 def fit_subspace(sums: SubspaceSums, config: SubspaceConfig | None = None) -> Subspace:
@@ -101,12 +110,10 @@ def fit_subspace(sums: SubspaceSums, config: SubspaceConfig | None = None) -> Su
     Raises TooLittleDataError on fewer tracks or movies than `config` asks for, and where the tracklets do not vary.
     """
     config = config or SubspaceConfig()
-    _refuse_too_little(sums, config)
+    refuse_too_little(sums, config)
     R_B, R_W = sums.centred
     d = len(R_W)
     spread = np.trace(R_W) / d
-    if spread <= 1e-12 * sums.tracks:
-        raise TooLittleDataError("all tracklets are the same vector; there is nothing to learn from them")
     values, vectors = scipy.linalg.eigh(R_B / (len(sums.views) - 1), R_W + config.ridge * spread * np.eye(d))
     values, vectors = values[::-1], vectors[:, ::-1]
     # An eigenvector's sign is free: its largest coordinate is made positive, so that two fits of the same sums agree.
@@ -134,7 +141,8 @@ def view_correlation(sums: SubspaceSums) -> float:
     return float(np.einsum("dk,de,ek->", axes, R_B, axes) / (varying.sum() * (len(sums.views) - 1)))
 
 
-def _refuse_too_little(sums: SubspaceSums, config: SubspaceConfig) -> None:
+def refuse_too_little(sums: SubspaceSums, config: SubspaceConfig) -> None:
+    """Raise TooLittleDataError on fewer tracks or movies than `config` asks for, or where tracklets do not vary."""
     needed = int(np.ceil(config.tracks_per_dimension * sums.views.shape[1]))
     if sums.tracks < needed or sums.movies < config.movies:
         raise TooLittleDataError(
@@ -142,3 +150,5 @@ def _refuse_too_little(sums: SubspaceSums, config: SubspaceConfig) -> None:
             f"{sums.views.shape[1]}-d embeddings needs at least {needed} tracks with a cannot-link partner, of at "
             f"least {config.movies} movies; harvest more movies, or cluster with the base embeddings"
         )
+    if np.trace(sums.centred[1]) <= 1e-12 * sums.tracks * len(sums.within):
+        raise TooLittleDataError("all tracklets are the same vector; there is nothing to learn from them")

@@ -14,7 +14,8 @@ from harvest.errors import TooLittleDataError
 from train.calibration import LinkDistances, equal_error_threshold
 from train.config import TrainConfig
 from train.normalise import Floats
-from train.subspace import Subspace, SubspaceSums, view_correlation
+from train.representation import Embedding
+from train.subspace import SubspaceSums, view_correlation
 
 
 class Gain(BaseModel):
@@ -41,12 +42,12 @@ def measure_movie(
     means: npt.ArrayLike,
     cannot_link: npt.ArrayLike,
     config: TrainConfig | None = None,
-    subspace: Subspace | None = None,
+    embedding: Embedding | None = None,
 ) -> MovieMeasures:
-    """One movie's tracklets (t, M, d), unit track means (n, d) and cannot-link index pairs (m, 2), as `subspace` or,
+    """One movie's tracklets (t, M, d), unit track means (n, d) and cannot-link index pairs (m, 2), as `embedding` or,
     without one, as the pack embeds them."""
     config = config or TrainConfig()
-    tracklets, means = _embedded(tracklets, subspace), _embedded(means, subspace)
+    tracklets, means = _embedded(tracklets, embedding), _embedded(means, embedding)
     return MovieMeasures(
         SubspaceSums.of(tracklets), LinkDistances.of(tracklets, means, cannot_link, config.calibration)
     )
@@ -61,35 +62,46 @@ def total(measures: Iterable[MovieMeasures]) -> MovieMeasures:
     return sum(movies, start=first)
 
 
-def held_out_gains(before: MovieMeasures, after: MovieMeasures, config: TrainConfig | None = None) -> dict[str, Gain]:
-    """`rho` and `equal_error` of the validation movies, each where they are large enough to tell.
+def held_out_gains(
+    before: MovieMeasures, after: MovieMeasures, config: TrainConfig | None = None
+) -> tuple[dict[str, Gain], str]:
+    """`rho` and `equal_error` of the validation movies, each where they are large enough to tell; and, in words, how
+    the equal error grew by more than chance explains, empty where it did not.
 
     ρ is unchanged by any invertible linear map: that of the closed form, which keeps all dimensions, moves only by its
     ridge and by the step to the unit sphere. What the map changes is which directions count, and the equal error shows
-    it. Raises TooLittleDataError where the equal error grew by more than chance explains.
+    it.
     """
     config = config or TrainConfig()
     gains = {}
-    if min(before.sums.tracks, after.sums.tracks) > before.sums.views.shape[1]:
+    if all(measures.sums.tracks > measures.sums.views.shape[1] for measures in (before, after)):
         gains["rho"] = Gain(before=view_correlation(before.sums), after=view_correlation(after.sums))
     try:
         base = equal_error_threshold(before.distances, config.calibration)
         model = equal_error_threshold(after.distances, config.calibration)
     except TooLittleDataError:
-        return gains
+        return gains, ""
     gains["equal_error"] = Gain(before=base.equal_error, after=model.equal_error)
     pairs = min(base.positive_pairs, base.negative_pairs)
     chance = config.subspace.chance * np.sqrt(2 * max(base.equal_error, 1 / pairs) / pairs)
-    if model.equal_error > base.equal_error + chance:
-        raise TooLittleDataError(
-            f"on the validation movies the model errs more than the base embeddings ({model.equal_error:.1%} against "
-            f"{base.equal_error:.1%} of pairs): it learned noise; harvest more movies, or cluster without a model"
-        )
+    if model.equal_error <= base.equal_error + chance:
+        return gains, ""
+    return gains, (
+        f"on the validation movies the model errs more than the base embeddings ({model.equal_error:.1%} against "
+        f"{base.equal_error:.1%} of pairs)"
+    )
+
+
+def refused_gains(before: MovieMeasures, after: MovieMeasures, config: TrainConfig | None = None) -> dict[str, Gain]:
+    """The gains of the closed form. Raises TooLittleDataError where the equal error grew by more than chance."""
+    gains, worse = held_out_gains(before, after, config)
+    if worse:
+        raise TooLittleDataError(f"{worse}: it learned noise; harvest more movies, or cluster without a model")
     return gains
 
 
-def _embedded(rows: npt.ArrayLike, subspace: Subspace | None) -> Floats:
+def _embedded(rows: npt.ArrayLike, embedding: Embedding | None) -> Floats:
     rows = np.asarray(rows, dtype=np.float64)
-    if subspace is None:
+    if embedding is None:
         return rows
-    return subspace.embed(rows) if rows.size else np.zeros((*rows.shape[:-1], subspace.V.shape[1]))
+    return embedding.embed(rows) if rows.size else np.zeros((*rows.shape[:-1], embedding.output_size))

@@ -126,23 +126,45 @@ def harvest(
 def train(
     dataset: DatasetOption,
     out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL_DIR", help="Folder for the model.")],
-    method: Annotated[str, typer.Option(help="mvcorr-linear: closed-form multiview correlation.")] = "mvcorr-linear",
+    preset: Annotated[
+        str | None,
+        typer.Option(help="A paper's recipe: multiface-mvcorr, multiface-imptriplet, bcl (needs labels)."),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="mvcorr-linear, the closed form, in seconds; or a baseline that learns from labels: triplet, "
+            "contrastive, ldml, prototypical, cross-entropy.",
+            show_default="mvcorr-linear",
+        ),
+    ] = None,
     workers: WorkersOption = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="Train on GPUs, with this share of one for each worker.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with a training that was stopped, where there is one.")] = False,
     address: AddressOption = None,
     config: ConfigOption = None,
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
-    """Learn a representation from a corpus, from its own must-links and cannot-links.
+    """Learn a representation from a corpus, from its own must-links and cannot-links, or from labels.
 
     Refuses, with exit status 2, a corpus that is too small to learn anything but noise from.
     """
+    from workflows.train import CLOSED_FORM
     from workflows.train import train as run
 
+    if preset and method:
+        raise typer.BadParameter("give --preset or --method, not both")
+    on_gpu = [] if gpus_per_worker is None else ["run.device=cuda", f"run.gpus_per_worker={gpus_per_worker}"]
+    settings = _config(config, [*set_, *on_gpu], workers)
     try:
-        summary = run(dataset, method, out_folder, _config(config, set_, workers), address)
+        summary = run(dataset, preset or method or CLOSED_FORM, out_folder, settings, address, resume)
     except TooLittleDataError as error:
         raise TooLittleDataError(f"{error}; go on without a model: castmine cluster --dataset {dataset}") from error
+    except InterruptedRunError as error:
+        raise InterruptedRunError("stopped; the same command with --resume goes on after its last epoch") from error
     printing.trained(summary)
     write_json(json_file, printing.train_json(summary))
 
@@ -176,7 +198,9 @@ def verify(
 @app.command(rich_help_panel=MAIN)
 def cluster(
     dataset: DatasetOption,
-    method: Annotated[str, typer.Option(help="hac: average linkage under cannot-link.")] = "hac",
+    method: Annotated[
+        str, typer.Option(help="hac, hac-complete, hac-ward, ball, affinity, hdbscan or videoclusternet.")
+    ] = "hac",
     model: Annotated[
         str | None, typer.Option(metavar="MODEL_DIR", help="A model that was trained.", show_default="the pack itself")
     ] = None,
@@ -218,7 +242,7 @@ def report(
     from workflows.report.write import write_report
 
     pages = write_report(Dataset.open(dataset), run, out_folder)
-    out.print(f"{len(pages) - 1} cast sheets: open {pages[0]}")
+    out.print(f"{len(pages) - 1} cast sheets: open {pages[0]}", markup=False, soft_wrap=True)
     write_json(json_file, {"pages": [str(page) for page in pages]})
 
 

@@ -1,45 +1,33 @@
-"""`castmine train`: mine every movie, sum movie by movie, solve, check on held-out movies, save model and card."""
+"""`castmine train`: mine every movie, learn, check on held-out movies, save model and card.
+
+The closed form is solved here, from sums movie by movie; networks are trained by workflows/train_network.py.
+"""
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from harvest.dataset.commit import commit_derived
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
-from harvest.dataset.schema import SCHEMAS
-from harvest.errors import ConfigError, DatasetError, TooLittleDataError
-from harvest.tracks import TrackSet, read_face_embeddings, read_track_set, to_matrix
+from harvest.errors import TooLittleDataError
 from train.calibration import equal_error_threshold
 from train.config import TrainConfig
-from train.mining import MinedTracks, mine_movie
-from train.registry import ModelCard, save_model
+from train.presets import filled, recipe
+from train.registry import ModelCard, refuse_other_folder, save_model
+from train.representation import Embedding
 from train.split import Split, split_movies
-from train.subspace import Subspace, fit_subspace
-from train.validation import MovieMeasures, held_out_gains, measure_movie, total
+from train.subspace import fit_subspace
+from train.validation import Gain, MovieMeasures, held_out_gains, refused_gains, total
 from workflows.config import Config
 from workflows.console import meter
+from workflows.train_movies import MovieJob, measure_movies, of_one_pack
 
-METHODS = ("mvcorr-linear",)
-"""Training methods, as `--method` names them."""
-TRACKLETS = "mined"
-"""The run of the table `tracklets`."""
-
-
-@dataclass(frozen=True)
-class MovieJob:
-    """All that a task needs to know."""
-
-    root: str
-    movie_id: str
-    config: TrainConfig
-    subspace: Subspace | None = None
+CLOSED_FORM = "mvcorr-linear"
+"""The method that needs no network, as `--method` names it; all others are recipes of train/presets.py."""
 
 
 @dataclass(frozen=True)
@@ -53,111 +41,144 @@ class TrainSummary:
     seconds: float
 
 
-def train(root: str, method: str, out: Path, config: Config, address: str | None = None) -> TrainSummary:
-    """Learn a representation from a dataset's links and write it to the folder `out`.
+@dataclass(frozen=True)
+class Corpus:
+    """What a training begins with."""
+
+    root: str
+    records: list[MovieRecord]
+    split: Split
+    config: TrainConfig
+    """With what a preset fills in."""
+    base: dict[str, MovieMeasures]
+    """By movie_id, as the pack embeds."""
+    measure: Callable[[Embedding], dict[str, MovieMeasures]]
+    """The same as a model embeds: a Ray task a movie."""
+
+    @property
+    def movie(self) -> MovieRecord:
+        """One of them: all are of one pack."""
+        return self.records[0]
+
+    def total(self, measured: dict[str, MovieMeasures], movies: Iterable[str]) -> MovieMeasures:
+        """The sum over movies, always in their sorted order: floating-point sums depend on it."""
+        return total(measured[movie_id] for movie_id in movies)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a method found."""
+
+    embedding: Embedding
+    adapted: dict[str, MovieMeasures]
+    """By movie_id, as it embeds."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Fields of the card that only it knows."""
+    notes: tuple[str, ...] = ()
+
+
+def train(
+    root: str, method: str, out: Path, config: Config, address: str | None = None, resume: bool = False
+) -> TrainSummary:
+    """Learn a representation from a dataset and write it to the folder `out`.
+
+    `method`: mvcorr-linear, or a recipe of train/presets.py. `resume`: go on with a recipe's training that was
+    interrupted, where there is one.
 
     Raises:
-        TooLittleDataError: too few movies or co-occurring tracks to learn anything but noise.
-        CastmineError: an empty dataset, movies of different packs, a folder that is not a model's.
+        TooLittleDataError: too few movies, co-occurring tracks or identities to learn anything but noise.
+        CastmineError: an empty dataset, movies of different packs, a folder that is not a model's, a training to be
+            resumed that had other settings.
     """
-    from workflows.ray_cluster import ray_cluster
+    from workflows.ray_cluster import check_gpus, ray_cluster
 
     began = time.monotonic()
-    if method not in METHODS:
-        raise ConfigError(f"no training method {method!r}; there are: {', '.join(METHODS)}")
-    dataset = Dataset.open(root)
-    records = _of_one_pack(dataset)
-    split = split_movies({record.movie_id: record.facts.split for record in records}, config.train.split)
-    with meter("train", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
-        in_flight = config.run.workers or cores
-        jobs = [MovieJob(root, movie_id, config.train) for movie_id in split.train + split.validation]
-        base = _measure(jobs, in_flight, lambda done: shown.update(done, 2 * len(jobs), "mining"))
-        _refuse_few_movies(split, config.train)
-        subspace = fit_subspace(_total(base, split.train).sums, config.train.subspace)
-        jobs = [replace(job, subspace=subspace) for job in jobs]
-        adapted = _measure(jobs, in_flight, lambda done: shown.update(len(jobs) + done, 2 * len(jobs), "checking"))
-    card = _card(method, records[0], split, base, adapted, subspace, config.train)
-    save_model(out, subspace, card)
+    closed = method == CLOSED_FORM
+    settings = config.train if closed else filled(recipe(method), config.train)
+    records = of_one_pack(Dataset.open(root))
+    refuse_other_folder(out)
+    split = split_movies({record.movie_id: record.facts.split for record in records}, settings.split)
+    with meter("train", "movies or epochs") as shown, ray_cluster(address, config.run.workers) as cores:
+        if config.run.device == "cuda" and not closed:
+            check_gpus(address, config.run.gpus_per_worker)
+        jobs = [MovieJob(root, movie_id, settings) for movie_id in split.train + split.validation]
+
+        def measure(embedding: Embedding | None = None) -> dict[str, MovieMeasures]:
+            asked = [replace(job, embedding=embedding) for job in jobs]
+            note = "checking" if embedding else "mining"
+            return measure_movies(asked, config.run.workers or cores, lambda done: shown.update(done, len(jobs), note))
+
+        base = measure()
+        _refuse_few_movies(split, settings)
+        corpus = Corpus(root, records, split, settings, base, measure)
+        if closed:
+            learned = _solve(corpus)
+        else:
+            from workflows.train_recipe import learn
+
+            learned = learn(corpus, method, out, config.run, resume, shown.update)
+    card = _card(method, corpus, learned)
+    save_model(out, learned.embedding, card)
+    if not closed:
+        from workflows.train_recipe import forget
+
+        forget(out)
     mined = {movie_id: measures.sums.tracks for movie_id, measures in base.items()}
     return TrainSummary(str(out), card, mined, time.monotonic() - began)
 
 
-def measure_one(job: MovieJob) -> MovieMeasures:
-    """Sums and distances of one movie: in the base embedding after mining it, or as a model embeds what was mined."""
-    dataset = Dataset.open(job.root)
-    movie = dataset.record(job.movie_id)
-    if movie is None:
-        raise DatasetError(f"{job.root}: has no movie {job.movie_id!r} any more")
-    tracks = read_track_set(dataset, movie)
-    if job.subspace is None:
-        mined = mine_movie(read_face_embeddings(dataset, movie), tracks.cannot_link, job.config.mining)
-        commit_derived(
-            dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, _table(movie, tracks, mined)
-        )
-        tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)
-    else:
-        tracklets = _read_tracklets(dataset, movie, job.config.mining.views)
-    return measure_movie(tracklets, tracks.means, tracks.cannot_link, job.config, job.subspace)
+def _solve(corpus: Corpus) -> Learned:
+    subspace = fit_subspace(corpus.total(corpus.base, corpus.split.train).sums, corpus.config.subspace)
+    return Learned(subspace, corpus.measure(subspace))
 
 
-def _measure(jobs: list[MovieJob], in_flight: int, on_progress: object) -> dict[str, MovieMeasures]:
-    from workflows.ray_cluster import map_tasks
-
-    measured: dict[str, MovieMeasures] = {}
-    for job, result in map_tasks(measure_one, jobs, in_flight):
-        if not isinstance(result, MovieMeasures):
-            raise result  # a model of part of the corpus would be another model
-        measured[job.movie_id] = result
-        on_progress(len(measured))  # type: ignore[operator]
-    return measured
-
-
-def _card(
-    method: str,
-    movie: MovieRecord,
-    split: Split,
-    base: dict[str, MovieMeasures],
-    adapted: dict[str, MovieMeasures],
-    subspace: Subspace,
-    config: TrainConfig,
-) -> ModelCard:
-    after = _total(adapted, split.train)
-    held_out = {}
-    if split.validation:
-        held_out = held_out_gains(_total(base, split.validation), _total(adapted, split.validation), config)
-    try:
-        found = equal_error_threshold(after.distances, config.calibration)
-        threshold, how = (
-            found.value,
-            (
-                f"equal error {found.equal_error:.4f} between {found.positive_pairs} hard-positive pairs and "
-                f"{found.negative_pairs} cannot-link pairs of the {len(split.train)} training movies"
-            ),
-        )
-    except TooLittleDataError as error:
-        threshold, how = None, str(error)
+def _card(method: str, corpus: Corpus, learned: Learned) -> ModelCard:
+    split, config, movie = corpus.split, corpus.config, corpus.movie
+    after = corpus.total(learned.adapted, split.train)
+    gains, notes = _gains(corpus, learned, refuse=method == CLOSED_FORM)
+    threshold, how = _threshold(after, config, len(split.train))
     return ModelCard(
         method=method,
         pack=movie.models,
         pack_hash=movie.models_hash,
         embedding_size=movie.embedding_size,
-        output_size=subspace.V.shape[1],
+        output_size=learned.embedding.output_size,
         train_movies=split.train,
         validation_movies=split.validation,
         train_tracks=after.sums.tracks,
-        validation_tracks=sum(base[movie_id].sums.tracks for movie_id in split.validation),
+        validation_tracks=sum(corpus.base[movie_id].sums.tracks for movie_id in split.validation),
         threshold=threshold,
         calibration=how,
-        held_out=held_out,
+        held_out=gains,
         config=config.model_dump(mode="json"),
+        notes=learned.notes + notes,
         castmine_version=version("castmine"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        **learned.facts,
     )
 
 
-def _total(measured: dict[str, MovieMeasures], movies: Iterable[str]) -> MovieMeasures:
-    """The sum over movies, always in their sorted order: floating-point sums depend on it."""
-    return total(measured[movie_id] for movie_id in movies)
+def _gains(corpus: Corpus, learned: Learned, refuse: bool) -> tuple[dict[str, Gain], tuple[str, ...]]:
+    """The closed form is refused where it learned noise; what somebody asked for by name is saved and says so."""
+    validation = corpus.split.validation
+    if not validation:
+        return {}, ()
+    before, after = corpus.total(corpus.base, validation), corpus.total(learned.adapted, validation)
+    if refuse:
+        return refused_gains(before, after, corpus.config), ()
+    gains, worse = held_out_gains(before, after, corpus.config)
+    return gains, (worse,) if worse else ()
+
+
+def _threshold(after: MovieMeasures, config: TrainConfig, movies: int) -> tuple[float | None, str]:
+    try:
+        found = equal_error_threshold(after.distances, config.calibration)
+    except TooLittleDataError as error:
+        return None, str(error)
+    return found.value, (
+        f"equal error {found.equal_error:.4f} between {found.positive_pairs} hard-positive pairs and "
+        f"{found.negative_pairs} cannot-link pairs of the {movies} training movies"
+    )
 
 
 def _refuse_few_movies(split: Split, config: TrainConfig) -> None:
@@ -168,38 +189,3 @@ def _refuse_few_movies(split: Split, config: TrainConfig) -> None:
             f"{len(split.validation)} held out to check it; it takes at least {least} to learn from, since one movie's "
             "cast and light are no corpus: harvest more movies"
         )
-
-
-def _of_one_pack(dataset: Dataset) -> list[MovieRecord]:
-    records = dataset.records()
-    if not records:
-        raise DatasetError(f"{dataset.store.root}: holds no movie yet; harvest or import some first")
-    packs = {record.models_hash: record.models for record in records}
-    if len(packs) > 1:
-        raise DatasetError(
-            f"{dataset.store.root}: its movies were harvested with different models ({', '.join(packs.values())}); "
-            "harvest all of them with one pack"
-        )
-    return records
-
-
-def _table(movie: MovieRecord, tracks: TrackSet, mined: MinedTracks) -> pa.Table:
-    count, views = mined.tracklets.shape[:2]
-    negatives = tracks.track_ids[mined.hard_negatives] if count else np.zeros(0, np.int64)
-    columns = [
-        pa.array([movie.movie_id] * count * views, pa.string()),
-        pa.array(np.repeat(tracks.track_ids[mined.tracks], views), pa.int32()),
-        pa.array(np.tile(np.arange(views), count), pa.int32()),
-        pa.array(list(mined.tracklets.astype(np.float32).reshape(-1, movie.embedding_size)), pa.list_(pa.float32())),
-        pa.array(np.repeat(negatives, views), pa.int32()),
-    ]
-    return pa.table(columns, schema=SCHEMAS["tracklets"])
-
-
-def _read_tracklets(dataset: Dataset, movie: MovieRecord, views: int) -> np.ndarray:
-    table = dataset.derived("tracklets", TRACKLETS, movie.movie_id)
-    if table is None:
-        raise DatasetError(
-            f"{movie.movie_id}: was harvested anew while it was being trained on; run the training again"
-        )
-    return to_matrix(table["embedding"], movie.embedding_size).reshape(-1, views, movie.embedding_size)

@@ -15,7 +15,7 @@ from train.calibration import equal_error_threshold
 from train.mining import mine_movie
 from train.split import split_movies
 from train.subspace import fit_subspace
-from train.validation import held_out_gains, measure_movie, total
+from train.validation import measure_movie, refused_gains, total
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def tracklets(movies):
 
 def measure(movies, tracklets, names, subspace=None):
     return total(
-        measure_movie(tracklets[name], movies[name].means, movies[name].links, subspace=subspace) for name in names
+        measure_movie(tracklets[name], movies[name].means, movies[name].links, embedding=subspace) for name in names
     )
 
 
@@ -45,7 +45,7 @@ def trained(movies, tracklets):
     split = split_movies(dict.fromkeys(movies))
     base = measure(movies, tracklets, split.train)
     subspace = fit_subspace(base.sums)
-    gains = held_out_gains(
+    gains = refused_gains(
         measure(movies, tracklets, split.validation), measure(movies, tracklets, split.validation, subspace)
     )
     own = equal_error_threshold(measure(movies, tracklets, split.train, subspace).distances)

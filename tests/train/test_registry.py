@@ -39,8 +39,8 @@ def card(**changes):
 def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
     save_model(tmp_path / "model", SUBSPACE, card())
     model = load_model(tmp_path / "model")
-    assert model.subspace.V.tobytes() == SUBSPACE.V.tobytes()
-    assert model.subspace.mean.tobytes() == SUBSPACE.mean.tobytes()
+    assert model.embedding.V.tobytes() == SUBSPACE.V.tobytes()
+    assert model.embedding.mean.tobytes() == SUBSPACE.mean.tobytes()
     assert model.card.model_copy(update={"weights_sha256": ""}) == card()
     assert model.name == "model"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["card.json", "model", "model.safetensors"]

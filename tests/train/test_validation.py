@@ -8,7 +8,7 @@ from tests.train.tracks import made_up_movie
 from train.config import CalibrationConfig, TrainConfig
 from train.mining import mine_movie
 from train.subspace import Subspace
-from train.validation import held_out_gains, measure_movie, total
+from train.validation import held_out_gains, measure_movie, refused_gains, total
 
 CONFIG = TrainConfig(calibration=CalibrationConfig(pairs=50))
 
@@ -24,7 +24,8 @@ def measured(subspace=None):
 
 def test_the_identity_gains_nothing():
     before, after = measured(), measured(Subspace(V=np.eye(8), mean=np.zeros(8)))
-    gains = held_out_gains(before, after, CONFIG)
+    gains, worse = held_out_gains(before, after, CONFIG)
+    assert not worse
     assert gains["rho"].after == pytest.approx(gains["rho"].before)
     assert gains["equal_error"].after == gains["equal_error"].before
     assert before.sums.movies == 3
@@ -33,12 +34,14 @@ def test_the_identity_gains_nothing():
 def test_a_map_that_throws_away_what_tells_people_apart_is_refused():
     one_direction = Subspace(V=np.eye(8)[:, :2] * [1, 0.01], mean=np.zeros(8))
     with pytest.raises(TooLittleDataError, match="errs more than the base"):
-        held_out_gains(measured(), measured(one_direction), CONFIG)
+        refused_gains(measured(), measured(one_direction), CONFIG)
+    assert held_out_gains(measured(), measured(one_direction), CONFIG)[1].startswith("on the validation movies")
 
 
 def test_too_few_pairs_to_tell_give_no_figure_rather_than_a_wrong_one():
-    assert "equal_error" not in held_out_gains(
-        measured(), measured(), TrainConfig(calibration=CalibrationConfig(pairs=9999))
+    assert (
+        "equal_error"
+        not in held_out_gains(measured(), measured(), TrainConfig(calibration=CalibrationConfig(pairs=9999)))[0]
     )
 
 

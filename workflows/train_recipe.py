@@ -1,0 +1,126 @@
+"""A recipe of train/presets.py from a mined corpus to what it learned: checkpoints, the fit, the state it left."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harvest.errors import CastmineError, TooLittleDataError
+from train.checkpoint import Checkpoints
+from train.config import TrainConfig
+from train.embedding import NetworkEmbedding, embedding_of
+from train.fit import FitState
+from train.networks import build_network
+from train.presets import Recipe, recipe
+from train.subspace import fit_subspace, refuse_too_little
+from workflows.config import RunConfig
+from workflows.train import Corpus, Learned
+from workflows.train_network import FitJob, fitted, run_fit
+from workflows.train_rows import Learning, read_learning
+
+Show = Callable[[float, float, str], None]
+"""Is told how much is done, of how much, and what is going on."""
+
+
+def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, show: Show) -> Learned:
+    """Train the network of the recipe `name` and measure the movies as it embeds them.
+
+    Checkpoints lie in the hidden folder beside `out` until `forget`.
+    """
+    from harvest.dataset.read import Dataset
+
+    chosen, config = recipe(name), corpus.config
+    if not chosen.identities:
+        refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, config.subspace)
+    root = corpus.root if "://" in corpus.root else str(Path(corpus.root).absolute())
+    learning = read_learning(Dataset.open(root), chosen, corpus.split, config)
+    checkpoints = Checkpoints(_folder(out))
+    checkpoints.begin(_settings(corpus, name), resume)
+    job = FitJob(root, name, config, corpus.split, corpus.movie.embedding_size, run.device, checkpoints.folder)
+    run_fit(job, run, lambda: _show(checkpoints, config, show))
+    state = checkpoints.load()
+    if state is None:
+        raise CastmineError(
+            f"{checkpoints.folder}: holds nothing of the training; name as --out a folder on storage that all nodes see"
+        )
+    embedding = embedding_of(_network(chosen, config, corpus.movie.embedding_size, state))
+    notes = _fallbacks(config, learning, state)
+    adapted = corpus.measure(embedding)
+    if config.subspace.on_top:
+        try:
+            subspace = fit_subspace(corpus.total(adapted, corpus.split.train).sums, config.subspace)
+            embedding = NetworkEmbedding(embedding.network, subspace)
+            adapted = corpus.measure(embedding)
+        except TooLittleDataError as error:
+            notes += (f"the closed form on top of the network is left out: {error}",)
+    return Learned(embedding, adapted, _facts(learning, state), notes)
+
+
+def forget(out: Path) -> None:
+    """Take away the checkpoints: the model is there."""
+    Checkpoints(_folder(out)).remove()
+
+
+def _folder(out: Path) -> Path:
+    out = out.absolute()
+    return out.parent / f".{out.name}.training"
+
+
+def _settings(corpus: Corpus, name: str) -> dict[str, Any]:
+    """All that the final weights follow from, but for the number of workers, which changes nothing."""
+    return {
+        "method": name,
+        "train": corpus.config.model_dump(mode="json"),
+        "movies": {record.movie_id: record.harvest_id for record in corpus.records},
+        "castmine": version("castmine"),
+    }
+
+
+def _network(chosen: Recipe, config: TrainConfig, size: int, state: FitState) -> Any:
+    """The network with its best weights, those of the last epoch where nothing validated."""
+    network = build_network(config.network, size, config.mining.views if chosen.branches else 0)
+    prefix = "best.network." if any(name.startswith("best.") for name in state.tensors) else "network."
+    network.load_state_dict(
+        {name.removeprefix(prefix): tensor for name, tensor in state.tensors.items() if name.startswith(prefix)}
+    )
+    return network
+
+
+def _facts(learning: Learning, state: FitState) -> dict[str, Any]:
+    b_hat = state.tensors.get("best.loss.b_hat")
+    return {
+        "curve": tuple(state.numbers["history"]),
+        "train_identities": learning.classes,
+        "validation_identities": len(set(learning.held_back.identities)) if learning.held_back else 0,
+        "squared_radius": None if b_hat is None else float(torch.nn.functional.softplus(b_hat)),
+    }
+
+
+def _fallbacks(config: TrainConfig, learning: Learning, state: FitState) -> tuple[str, ...]:
+    """What the corpus was too small for, and what was done instead."""
+    rows, notes = len(learning.rows), []
+    used, repeats = fitted(config.fit, rows)
+    if used.batch < config.fit.batch:
+        notes.append(f"a batch holds the {rows} rows that there are, not {config.fit.batch}")
+    if repeats > 1:
+        notes.append(f"an epoch goes {repeats} times through the {rows} rows, to have {config.fit.epoch_steps} steps")
+    if learning.validation is None and learning.held_back is None:
+        notes.append(f"no validation movie, so training did not stop before its {config.fit.epochs} epochs")
+    elif state.numbers["progress"]["epoch"] >= config.fit.epochs:
+        notes.append(f"training ended with its last epoch, {config.fit.epochs}, and might have gone on")
+    return tuple(notes)
+
+
+def _show(checkpoints: Checkpoints, config: TrainConfig, show: Show) -> None:
+    history = checkpoints.numbers().get("history", [])
+    if not history:
+        return show(0, config.fit.epochs, "epoch 1")
+    last = history[-1]
+    reached = f"loss {last['train_loss']:.4f}"
+    if last["validation_loss"] is not None:
+        reached += f", held out {last['validation_loss']:.4f}"
+    elif last["score"] is not None:
+        reached += f", NMI held out {last['score']:.4f}"
+    return show(len(history), config.fit.epochs, f"epoch {len(history)}, {reached}")
