@@ -2,62 +2,19 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
-import numpy as np
-import pyarrow as pa
-
-from cluster.constraints import Stop
 from cluster.methods import METHODS
-from cluster.metrics import CorpusMetrics, Metrics, score_corpus, score_movie
-from cluster.movie import cluster_movie
-from harvest.dataset.commit import commit_derived, note_failure
+from cluster.metrics import CorpusMetrics, score_corpus
+from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieRecord, failure_record_path
-from harvest.dataset.schema import SCHEMAS
+from harvest.dataset.records import MovieRecord
 from harvest.errors import ConfigError, DatasetError, TooLittleDataError
-from harvest.tracks import read_track_set
 from train.registry import load_model
+from workflows.cluster_task import BASE, ClusteredMovie, ClusterJob, KFrom, cluster_one, source_of_k
 from workflows.config import Config
 from workflows.console import meter
-from workflows.labels import identities
-
-KFrom = Literal["threshold", "labels", "corpus"] | int
-"""Where the number of characters comes from."""
-
-BASE = "base"
-"""The model's name where there is none."""
-
-
-@dataclass(frozen=True)
-class ClusterJob:
-    """All that a task needs to know."""
-
-    root: str
-    movie_id: str
-    method: str
-    model: str | None
-    k_from: KFrom
-    threshold: float | None
-    """Used where k_from is threshold."""
-    run: str
-    config: Config
-
-
-@dataclass(frozen=True)
-class ClusteredMovie:
-    """What a task did."""
-
-    movie_id: str
-    tracks: int
-    clusters: int
-    asked: int | None
-    threshold: float | None
-    violations: int
-    seconds: float
-    metrics: Metrics | None
 
 
 @dataclass(frozen=True)
@@ -68,6 +25,7 @@ class ClusterSummary:
     method: str
     model: str
     k_from: str
+    """`KFrom`, or "method" where the method finds K itself."""
     threshold_source: str
     movies: list[ClusteredMovie]
     failed: dict[str, str]
@@ -95,8 +53,7 @@ def cluster(
     from workflows.ray_cluster import map_tasks, ray_cluster
 
     began = time.monotonic()
-    if method not in METHODS:
-        raise ConfigError(f"no clustering method {method!r}; there are: {', '.join(sorted(METHODS))}")
+    _check_request(method, k_from)
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
     name = load_model(model).name if model else BASE
@@ -105,7 +62,7 @@ def cluster(
     failed: dict[str, str] = {}
     with meter("cluster", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
         in_flight = config.run.workers or cores
-        thresholds, source = _thresholds(dataset, root, records, model, k_from, config, in_flight)
+        thresholds, source = _thresholds(dataset, root, records, method, model, k_from, config, in_flight)
         jobs = [
             ClusterJob(root, record.movie_id, method, model, k_from, thresholds.get(record.models_hash), run, config)
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
@@ -119,62 +76,16 @@ def cluster(
             shown.update(len(finished) + len(failed), len(jobs), job.movie_id)
     finished.sort(key=lambda movie: movie.movie_id)
     overall = score_corpus([movie.metrics for movie in finished if movie.metrics])
-    return ClusterSummary(run, method, name, str(k_from), source, finished, failed, overall, time.monotonic() - began)
+    k_source = source_of_k(method, k_from)
+    return ClusterSummary(run, method, name, k_source, source, finished, failed, overall, time.monotonic() - began)
 
 
-def cluster_one(job: ClusterJob) -> ClusteredMovie:
-    """Cluster one movie and commit its assignments."""
-    dataset = Dataset.open(job.root)
-    movie = dataset.record(job.movie_id)
-    if movie is None:
-        raise DatasetError(f"{job.root}: has no movie {job.movie_id!r} any more")
-    tracks = read_track_set(dataset, movie)
-    model = load_model(job.model) if job.model else None
-    embeddings = model.embed_tracks(tracks.means.astype(np.float64)) if model else tracks.means
-    named = identities(dataset, job.movie_id)
-    stop = _stop(job, movie, named)
-    cast = cluster_movie(embeddings, tracks.cannot_link, stop, job.config.cluster, job.method)
-    metrics = score_movie(cast.labels, [named.get(int(track)) for track in tracks.track_ids], tracks.cannot_link)
-    model_name = model.name if model else BASE
-    n = len(tracks.track_ids)
-    columns = [[job.run] * n, [job.movie_id] * n, tracks.track_ids, cast.labels, [job.method] * n, [model_name] * n]
-    schema = SCHEMAS["clusters"]
-    table = pa.table(
-        [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema
-    )
-    notes = {
-        "method": job.method,
-        "model": model_name,
-        "k_from": str(job.k_from),
-        "threshold": stop.threshold,
-        "clusters": cast.clusters,
-        "violations": cast.violations,
-        "seconds": round(cast.seconds, 4),
-        "metrics": asdict(metrics) if metrics else None,
-    }
-    commit_derived(dataset.store, "clusters", job.run, job.movie_id, movie.harvest_id, table, notes)
-    _forget_failure(dataset, job.movie_id)
-    return ClusteredMovie(
-        job.movie_id, n, cast.clusters, cast.asked, stop.threshold, cast.violations, cast.seconds, metrics
-    )
-
-
-def _stop(job: ClusterJob, movie: MovieRecord, named: dict[int, str]) -> Stop:
-    if movie.rows("tracks") < 2:
-        return Stop(clusters=1)  # nothing to decide, so nothing that could be missing
-    if job.k_from == "threshold":
-        return Stop(threshold=job.threshold)
-    if job.k_from == "labels":
-        if not named:
-            raise DatasetError(f"{job.movie_id}: has no labels to take K from; import some, or use --k-from threshold")
-        return Stop(clusters=len(set(named.values())))
-    if job.k_from == "corpus":
-        if not movie.facts.cast_size:
-            raise DatasetError(
-                f"{job.movie_id}: the corpus gives no cast_size; add it to the listing and harvest again"
-            )
-        return Stop(clusters=movie.facts.cast_size)
-    return Stop(clusters=int(job.k_from))
+def _check_request(method: str, k_from: KFrom) -> None:
+    """Raise ConfigError where there is no such method, or where it finds K itself and is told where to take it from."""
+    if method not in METHODS:
+        raise ConfigError(f"no clustering method {method!r}; there are: {', '.join(METHODS)}")
+    if METHODS[method].finds_k and k_from != "threshold":
+        raise ConfigError(f"{method} finds the number of characters itself: leave out --k-from {k_from}")
 
 
 def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
@@ -193,13 +104,14 @@ def _thresholds(
     dataset: Dataset,
     root: str,
     records: list[MovieRecord],
+    method: str,
     model: str | None,
     k_from: KFrom,
     config: Config,
     in_flight: int,
 ) -> tuple[dict[str, float], str]:
     """The threshold by models_hash, and where it comes from, in words."""
-    if k_from != "threshold":
+    if k_from != "threshold" or METHODS[method].finds_k:
         return {}, ""
     packs = {record.models_hash for record in records if record.rows("tracks") > 1}
     if config.cluster.threshold is not None:
@@ -235,9 +147,3 @@ def _pack_thresholds(
         shipped = f"shipped with castmine for {card.name}; {card.calibration}"
         sources.append(card.calibration if card.threshold is not None else shipped)
     return thresholds, "; ".join(sources)
-
-
-def _forget_failure(dataset: Dataset, movie_id: str) -> None:
-    earlier = {failure.movie_id: failure.stage for failure in dataset.failures()}
-    if earlier.get(movie_id) == "cluster":
-        dataset.store.delete(failure_record_path(movie_id))

@@ -26,7 +26,7 @@ def hdbscan(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
         return np.full(n, NOWHERE, dtype=np.int64)
     found = HDBSCAN(
         min_cluster_size=config.hdbscan.cluster,
-        min_samples=min(config.hdbscan.samples, n),
+        min_samples=min(config.hdbscan.samples or config.hdbscan.cluster, n),
         metric="precomputed",
         copy=False,
     ).fit(np.maximum(bounded_distances(tracks, config), 0))

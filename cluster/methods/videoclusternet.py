@@ -28,7 +28,7 @@ def videoclusternet(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Intege
     other's †. L is linear in each crop's two distributions, so a mean over crop pairs is the product of two means: n² d
     for a movie, whatever its number of crops.
 
-    Without an adapted teacher both branches are the faces' unit embeddings times `scale`, near which ArcFace trains †.
+    Without an adapted teacher both branches are the faces' unit embeddings times `scale`, at `unadapted_temperature` †.
     Cannot-link: matches are taken by how far the loss is below the threshold, and one that would bring together two
     tracks that are not one person is passed over; without constraints that is every match. Raises ConfigError where
     the faces are missing.
@@ -79,8 +79,9 @@ class _Branches:
 def _branches(tracks: Tracks, config: VideoClusterNetConfig) -> _Branches:
     if tracks.student is None:
         raise ConfigError("videoclusternet compares faces, not track means: give it the faces of each track")
-    student, teacher = tracks.student, tracks.teacher
+    student, teacher, temperature = tracks.student, tracks.teacher, config.temperature
     if teacher is None:
+        temperature = config.unadapted_temperature
         teacher = student = tuple(
             config.scale * faces / np.linalg.norm(faces, axis=1, keepdims=True) for faces in student
         )
@@ -89,7 +90,7 @@ def _branches(tracks: Tracks, config: VideoClusterNetConfig) -> _Branches:
     centre = sums.sum(axis=0) / counts.sum()
     targets, answers, thresholds = [], [], []
     for taught, learned in zip(teacher, student, strict=True):
-        target, answer = softmax((taught - centre) / config.temperature, axis=1), _answer(learned)
+        target, answer = softmax((taught - centre) / temperature, axis=1), _answer(learned)
         ordered = len(target) * (len(target) - 1)
         itself = float((target * answer).sum())
         targets.append(target.mean(axis=0))
@@ -102,7 +103,7 @@ def _branches(tracks: Tracks, config: VideoClusterNetConfig) -> _Branches:
         np.stack(answers),
         np.array(thresholds),
         centre,
-        config.temperature,
+        temperature,
     )
 
 

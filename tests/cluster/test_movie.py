@@ -53,3 +53,34 @@ def test_an_unknown_method_is_refused_with_those_there_are():
 def test_a_broken_embedding_is_named_by_its_track(broken):
     with pytest.raises(DatasetError, match="embedding of track 2"):
         cluster_movie([[1, 0], [0, 1], broken], [], Stop(clusters=1))
+
+
+CALLS = {
+    "K for a method that finds it": ("hdbscan", Stop(clusters=2), "finds the number of characters itself"),
+    "neither K nor a threshold for one that needs it": ("ball", Stop(), "ball needs the number of characters or a thr"),
+    "no faces for one that compares faces": ("videoclusternet", Stop(), "give it the faces"),
+}
+
+
+@pytest.mark.parametrize(("method", "stop", "words"), CALLS.values(), ids=CALLS.keys())
+def test_a_method_is_given_what_it_takes(method, stop, words):
+    with pytest.raises(ConfigError, match=words):
+        cluster_movie(NEAR, [], stop, method=method)
+
+
+FACES = {
+    "of other tracks": ([[[1.0, 0]]], "faces of 1 tracks were given for 4"),
+    "of a track that has none": ([[[1.0, 0]]] * 3 + [np.zeros((0, 2))], "faces of track 3: none"),
+    "with a NaN": ([[[1.0, 0]]] * 2 + [[[np.nan, 0]]] * 2, "faces of track 2: none, or NaN"),
+}
+
+
+@pytest.mark.parametrize(("faces", "words"), FACES.values(), ids=FACES.keys())
+def test_broken_faces_are_named_by_their_track(faces, words):
+    with pytest.raises(DatasetError, match=words):
+        cluster_movie(NEAR, [], Stop(), method="videoclusternet", faces=faces)
+
+
+def test_a_similarity_that_is_not_symmetric_is_refused():
+    with pytest.raises(DatasetError, match="symmetric"):
+        cluster_movie(NEAR, [], Stop(clusters=2), similarity=np.triu(np.ones((4, 4))))

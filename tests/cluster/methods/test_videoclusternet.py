@@ -66,7 +66,7 @@ def test_clusters_are_those_of_the_text(seed, n, temperature, adapted):
     centres, counts = rng.normal(size=(3, 5)), rng.integers(1, 5, n)
     student = [centres[rng.integers(3)] + 0.7 * rng.normal(size=(count, 5)) for count in counts]
     teacher = [faces + 0.2 * rng.normal(size=faces.shape) for faces in student]
-    config = VideoClusterNetConfig(temperature=temperature, scale=3)
+    config = VideoClusterNetConfig(temperature=temperature, unadapted_temperature=temperature, scale=3)
     tracks = Tracks.of(np.tile([1.0, 0], (n, 1)), [], student, teacher if adapted else None)
     labels = videoclusternet(tracks, Stop(), ClusterConfig(videoclusternet=config))
     if not adapted:
