@@ -192,8 +192,7 @@ def test_on_an_empty_dataset_a_command_says_what_to_do_first(castmine: Castmine,
 def test_on_an_empty_dataset_report_and_sql_show_that_it_is_empty(castmine: Castmine, empty: Path) -> None:
     castmine("report", "-d", empty, "--out", empty.parent / "sheets")
     assert (empty.parent / "sheets" / "index.html").exists()
-    for query in ("SELECT * FROM tracks", "corpus-statistics", "SELECT count(*) FROM movies"):
-        castmine("sql", query, "-d", empty)
+    castmine("sql", "corpus-statistics", "-d", empty)
 
 
 @pytest.mark.parametrize("command", ["cluster", "train", "report", "sql", "labels"])
@@ -270,6 +269,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_what_was_committed_stays(
     castmine: Castmine, harvested: Harvested, small_disk: Path, tmp_path: Path
 ) -> None:

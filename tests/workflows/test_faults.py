@@ -178,7 +178,7 @@ def test_a_hung_decoder_is_killed_and_tried_again_and_at_last_a_failure(
 
 def run(dataset: Dataset, corpus: Path, harvested: Harvested, config: Config, address: str) -> dict[str, MovieState]:
     states = {movie.movie_id: MovieState(movie) for movie in list_corpus(str(corpus))}
-    HarvestRun(dataset, dataset.store.root, find_pack(str(harvested.models)), config, states).run(address)
+    HarvestRun(dataset, find_pack(str(harvested.models)), config, states).run(address)
     return states
 
 
@@ -201,6 +201,7 @@ class BrokenSeekWorker(HarvestWorker):
         return reader
 
 
+@pytest.mark.slow
 def test_a_movie_in_which_seeks_are_wrong_is_done_again_as_one_segment_and_marked(
     ray_address: str, harvested: Harvested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from harvest.corpus import Movie, list_corpus
+from harvest.dataset.commit import note_failure, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import staging_folder
 from harvest.faces import find_pack
+from harvest.identity import source_stamp
 from tests.workflows.conftest import Castmine, Harvested, digests
 from workflows.config import load_config
 from workflows.harvest import plan_movie
@@ -92,6 +94,15 @@ def test_the_users_facts_are_taken_over_without_a_harvest(harvested: Harvested, 
     assert (after.shards, after.committed_at) == (before.shards, before.committed_at)
 
 
+def test_a_failure_of_an_earlier_try_ends_where_the_movie_is_up_to_date(harvested: Harvested, tmp_path: Path) -> None:
+    dataset = Dataset.open(harvested.copy(tmp_path))
+    command = ("harvest", harvested.corpus, "-d", dataset.store.root, "--models", harvested.models)
+    for stage, left in (("harvest", 0), ("cluster", 1)):
+        note_failure(dataset.store, "hamilton", "hamilton.mp4", stage, "VideoDecodeError", "with another config", 1)
+        run_lightly(*command)
+        assert len(dataset.failures()) == left, stage
+
+
 def test_a_moved_and_touched_file_is_looked_at_but_not_harvested_again(
     castmine: Castmine, harvested: Harvested, tmp_path: Path
 ) -> None:
@@ -167,15 +178,13 @@ def test_a_movie_is_done_again_when_there_changed(
 
 def _settle(dataset: Dataset, movie: Movie) -> None:
     """Let the dataset know the movie at its new place, as a harvest would."""
-    from harvest.dataset.commit import put_movie_record
-    from harvest.identity import source_stamp
-
     record = dataset.record(movie.movie_id)
     assert record
     facts = record.facts.model_copy(update={"uri": movie.uri})
     put_movie_record(dataset.store, record.model_copy(update={"facts": facts, "stamp": source_stamp(movie.uri)}))
 
 
+@pytest.mark.slow
 def test_another_config_replaces_the_tables_and_the_first_ones_come_back_to_the_byte(
     castmine: Castmine, harvested: Harvested, tmp_path: Path
 ) -> None:
@@ -193,6 +202,7 @@ def test_another_config_replaces_the_tables_and_the_first_ones_come_back_to_the_
     assert digests(dataset) == old
 
 
+@pytest.mark.slow
 def test_two_copies_of_one_file_are_two_movies(castmine: Castmine, harvested: Harvested, tmp_path: Path) -> None:
     movie, listing = harvested.corpus / "hamilton.mp4", tmp_path / "corpus.csv"
     listing.write_text(f"movie_id,uri\n../one's,{movie}\ntwo/ü,{movie}\n")
