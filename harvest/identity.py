@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 
 from harvest.config import HarvestConfig
-from harvest.dataset.records import SourceStamp
+from harvest.dataset.records import MovieRecord, SourceStamp
 from harvest.dataset.schema import SCHEMA_VERSION
-from harvest.errors import VideoDecodeError
+from harvest.errors import CorpusError, VideoDecodeError
 
 BLOCK_BYTES = 2**24
 """Read at once for the hash of a file."""
@@ -41,6 +41,19 @@ def content_hash(path: str, on_read: Callable[[int], None] = lambda size: None) 
         return digest.hexdigest()
     except OSError as error:
         raise VideoDecodeError(f"{path}: {error.strerror}; check the path in the corpus and its permissions") from error
+
+
+def refuse_namesake(record: MovieRecord | None, uri: str, content: str) -> None:
+    """Raise CorpusError where another movie has this one's id: other bytes, from another file that is still there.
+
+    Args:
+        record: what the dataset holds under the id. uri, content: of the movie that is to take its place.
+    """
+    if record and record.content_hash != content and record.facts.uri != uri and os.path.exists(record.facts.uri):
+        raise CorpusError(
+            f"{uri}: the dataset holds another movie of this id, {record.facts.uri}; use another dataset, rename the "
+            "file, or give ids of your own in a CSV with the columns movie_id, uri"
+        )
 
 
 def config_hash(config: HarvestConfig) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from harvest.dataset.commit import commit_movie
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts, SourceStamp
-from harvest.identity import harvest_id, source_stamp
+from harvest.identity import harvest_id, refuse_namesake, source_stamp
 from harvest.labels import Label
 from harvest.track_import import ImportedMovie, read_tracks
 from workflows.labels import put_labels
@@ -28,7 +28,8 @@ class ImportedCounts:
 def import_tracks(file: Path, root: str) -> list[ImportedCounts]:
     """Import a Parquet file of tracks (see `harvest.track_import.read_tracks`), movie by movie.
 
-    Raises CorpusError where the file is not such a file, DatasetError where the dataset cannot be written.
+    Raises CorpusError where the file is not such a file or the dataset holds another movie of one of its ids,
+    DatasetError where the dataset cannot be written.
     """
     dataset = Dataset.create(root)
     stamp = source_stamp(str(file))
@@ -36,6 +37,7 @@ def import_tracks(file: Path, root: str) -> list[ImportedCounts]:
 
 
 def _commit(dataset: Dataset, movie: ImportedMovie, uri: str, stamp: SourceStamp) -> ImportedCounts:
+    refuse_namesake(dataset.record(movie.movie_id), uri, movie.content_hash)
     models = f"{MODELS}-{movie.embedding_size}"
     record = commit_movie(
         dataset.store,

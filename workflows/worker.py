@@ -15,7 +15,7 @@ from harvest.dataset.commit import commit_movie, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts, MovieRecord, SourceStamp
 from harvest.faces import FaceModels, Pack, load_models
-from harvest.identity import config_hash, content_hash, harvest_id, source_stamp
+from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from harvest.movie import harvest_segment, join_segments
 from harvest.staging import is_staged, stage_segment, staged_segments, unstage
 from harvest.video import Segment, VideoReader, borders_agree, open_video
@@ -74,10 +74,11 @@ class HarvestWorker:
         return self._units
 
     def probe(self, movie: Movie) -> Probe:
-        """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError."""
+        """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
         embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
         self._units = 0.0
         stamp, content = source_stamp(movie.uri), content_hash(movie.uri, self._reading)
+        refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
         facts = self._open(movie).facts
         return Probe(
             stamp,

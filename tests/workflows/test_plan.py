@@ -1,5 +1,6 @@
 """Planning a harvest: what is left alone, and what becomes of an earlier failure of it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from harvest.dataset.commit import commit_movie, note_failure
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts
 from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS
+from harvest.errors import CorpusError
 from harvest.faces import Pack
-from harvest.identity import config_hash, content_hash, harvest_id, source_stamp
+from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from workflows.config import Config
 from workflows.harvest import harvest, plan_movie
 
@@ -64,3 +66,24 @@ def test_what_clustering_could_not_do_is_no_matter_of_the_harvest(
     assert plan_movie(movie, dataset, PACK, CONFIG).state == "skipped"
     assert [failure.stage for failure in dataset.failures()] == ["cluster"]
     assert harvest(movie.uri, dataset.root, str(pack_folder), CONFIG, retry_failed=True).movies == []
+
+
+@pytest.mark.parametrize(
+    ("case", "content", "kept", "refused"),
+    [
+        ("another film of one name, in another folder", b"other frames", True, True),
+        ("a copy of the file in another folder", b"frames", True, False),
+        ("a better file at a new place, the old one gone", b"other frames", False, False),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_namesake_takes_nobodys_place(
+    dataset: Dataset, movie: Movie, tmp_path: Path, case: str, content: bytes, kept: bool, refused: bool
+) -> None:
+    new = tmp_path / "elsewhere" / "m.mp4"
+    new.parent.mkdir()
+    new.write_bytes(content)
+    if not kept:
+        Path(movie.uri).unlink()
+    with pytest.raises(CorpusError, match="holds another movie of this id") if refused else nullcontext():
+        refuse_namesake(dataset.record("m"), str(new), content_hash(str(new)))
