@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ class Meter:
     def __init__(self, label: str, unit: str) -> None:
         self.label, self.unit = label, unit
         self.total, self.done, self.note = 0.0, 0.0, ""
-        self._started = self._beaten = time.monotonic()
+        self._started = time.monotonic()
         self._bar: Progress | None = None
         if err.is_terminal:
             self._bar = Progress(
@@ -47,8 +48,10 @@ class Meter:
         self.done, self.total, self.note = done, total, note
         if self._bar:
             self._bar.update(self._task, completed=int(done), total=int(total) or None, note=note)
-        elif time.monotonic() - self._beaten >= HEARTBEAT_S:
-            self._beaten = time.monotonic()
+
+    def beat(self, ended: threading.Event) -> None:
+        """Print a line a minute until `ended`, also while one long piece of work says nothing."""
+        while not ended.wait(HEARTBEAT_S):
             print(json.dumps(self._heartbeat()), file=sys.stderr, flush=True)
 
     def _heartbeat(self) -> dict[str, Any]:
@@ -69,11 +72,16 @@ class Meter:
 def meter(label: str, unit: str) -> Iterator[Meter]:
     """A `Meter` on the screen for as long as the block runs."""
     shown = Meter(label, unit)
-    if shown._bar is None:
-        yield shown
+    if shown._bar is not None:
+        with shown._bar:
+            yield shown
         return
-    with shown._bar:
+    ended = threading.Event()
+    threading.Thread(target=shown.beat, args=(ended,), daemon=True).start()
+    try:
         yield shown
+    finally:
+        ended.set()
 
 
 def write_json(path: Path | None, result: dict[str, Any]) -> None:
