@@ -160,6 +160,7 @@ class OpenShot:
         sampled = sample_faces(seen.settled[rows], config.embed)
         if not len(sampled):
             bench.drops["track: within a dissolve"] += 1
+            bench.drops["detection: in a track within a dissolve"] += len(rows)
             return None
         return Track(seen.take(rows), frames, boxes, sampled, self._embed(seen, rows[sampled]))
 

@@ -25,6 +25,7 @@ DROP_WORDS = {
     "detection: small": "faces smaller than the harvest takes",
     "detection: in no track": "faces that the tracker took for no track",
     "detection: in a short track": "faces in tracks that were too short",
+    "detection: in a track within a dissolve": "faces in tracks that lie within a dissolve",
     "track: short": "tracks that were too short",
     "track: within a dissolve": "tracks that lie within a dissolve",
 }
