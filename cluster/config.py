@@ -5,13 +5,6 @@ from pydantic import Field
 from harvest.config import Section
 
 
-class HacConfig(Section):
-    """Hierarchical clustering, and every other method that compares all tracks with all."""
-
-    tracks: int = Field(default=20_000, ge=1)
-    """Most tracks of a movie: n² distances, 3.2 GB at 20,000, and as much again for a moment †."""
-
-
 class BallConfig(Section):
     """Ball cluster's complete linkage."""
 
@@ -58,7 +51,9 @@ class ClusterConfig(Section):
 
     threshold: float | None = Field(default=None, ge=0, le=2)
     """Cosine distance at which merging stops, instead of the one on the card of the pack or model."""
-    hac: HacConfig = HacConfig()
+    memory_gb: float = Field(default=4.0, gt=0)
+    """Most memory that one movie may take; every method compares all tracks with all. 4 GB are 22,000 tracks by hac
+    and 9,000 by affinity †."""
     ball: BallConfig = BallConfig()
     affinity: AffinityConfig = AffinityConfig()
     hdbscan: HdbscanConfig = HdbscanConfig()

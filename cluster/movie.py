@@ -50,14 +50,16 @@ def cluster_movie(
     `faces`: (n_i, d) of each track, for methods that need them, through the student of an adapted movie, then with
     `teacher` the same through its teacher; `similarity` (n, n) stands for the cosines of the embeddings.
 
-    Raises ConfigError on an unknown method, and on one that is given a K or threshold it does not take, or not given
-    what it needs; DatasetError on rows that are not unit and on pairs that are no pairs.
+    Raises ConfigError on an unknown method, on one that is given a K or threshold it does not take or not given what
+    it needs, and on more tracks than fit into `config.memory_gb`; DatasetError on rows that are not unit and on pairs
+    that are no pairs.
     """
     began = time.perf_counter()
     check_method(method, stop)
-    tracks = Tracks.of(embeddings, cannot_link, faces, teacher, similarity)
+    tracks, config = Tracks.of(embeddings, cannot_link, faces, teacher, similarity), config or ClusterConfig()
+    _check_memory(method, len(tracks), config)
     pairs = tracks.cannot_link
-    found = METHODS[method].cluster(tracks, stop, config or ClusterConfig()) if len(tracks) else np.zeros(0, np.int64)
+    found = METHODS[method].cluster(tracks, stop, config) if len(tracks) else np.zeros(0, np.int64)
     labels = most_seen_first(found)
     return Cast(
         labels=labels,
@@ -85,3 +87,12 @@ def check_method(method: str, stop: Stop) -> None:
         raise ConfigError(f"{method} finds the number of characters itself: leave out K and threshold")
     if not METHODS[method].finds_k and not stop.given:
         raise ConfigError(f"{method} needs the number of characters or a threshold")
+
+
+def _check_memory(method: str, tracks: int, config: ClusterConfig) -> None:
+    needed = METHODS[method].memory_gb(tracks)
+    if needed > config.memory_gb:
+        raise ConfigError(
+            f"{tracks} tracks need {needed:.1f} GB to be clustered by {method}, "
+            f"cluster.memory_gb is {config.memory_gb}; raise it where the machine has as much, or choose hac, which needs the least"
+        )

@@ -58,7 +58,8 @@ def mine_movie(
 ) -> MinedTracks:
     """Mine the tracks that have at least M faces and at least one cannot-link partner.
 
-    `tracks`: raw faces (n_i, d) of every track of the movie; `cannot_link`: (m, 2) indices into it.
+    `tracks`: raw faces (n_i, d) of every track of the movie; `cannot_link`: (m, 2) indices into it. Beside them and the
+    tracklets it holds one track at a time: 17 MB for 704 tracks of 63 faces of 512-d, which are 91 MB.
     """
     config = config or MiningConfig()
     partners = _partners(cannot_link, len(tracks))

@@ -11,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop
-from cluster.methods.hac import bounded_distances
 from cluster.repair import NOWHERE, best_assignment
 from cluster.tracks import Tracks, order_free
 
@@ -29,7 +28,7 @@ def affinity(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
     n = len(tracks)
     if n < 2:
         return np.zeros(n, dtype=np.int64)
-    similarities = -bounded_distances(tracks, config)
+    similarities = -tracks.distances()
     preference = config.affinity.preference
     preference = float(np.median(similarities)) if preference is None else preference
     with warnings.catch_warnings():

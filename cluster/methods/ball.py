@@ -8,7 +8,6 @@ import numpy as np
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop
 from cluster.linkage import merge_clusters
-from cluster.methods.hac import bounded_distances
 from cluster.tracks import Tracks
 
 
@@ -19,7 +18,7 @@ def ball(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
     representation's own threshold, a cosine distance, doubled: ‖f_a − f_b‖² = 2 (1 − ⟨f_a, f_b⟩) on the unit sphere.
     Cannot-link: merges that would break one are refused, exactly as `merge_clusters` defines it.
     """
-    squared = bounded_distances(tracks, config)
+    squared = tracks.distances()
     squared *= 2
     b = config.ball.squared_radius
     if stop.clusters is not None:

@@ -7,10 +7,9 @@ two linkages stand side by side in `clusters` and in comparisons.
 import numpy as np
 
 from cluster.config import ClusterConfig
-from cluster.constraints import Floats, Integers, Stop
+from cluster.constraints import Integers, Stop
 from cluster.linkage import Linkage, merge_clusters
 from cluster.tracks import Tracks
-from harvest.errors import ConfigError
 
 
 def hac(tracks: Tracks, stop: Stop, config: ClusterConfig, linkage: Linkage = "average") -> Integers:
@@ -19,19 +18,8 @@ def hac(tracks: Tracks, stop: Stop, config: ClusterConfig, linkage: Linkage = "a
     Average: D(A, B) = Σ_{a∈A, b∈B} (1 − ⟨x_a, x_b⟩) / (|A| |B|); complete: the largest of them; ward: the growth of the
     sum of squares, which is the cosine distance for two single tracks and grows with their number, so that a threshold
     calibrated for averages leaves more clusters. Cannot-link: merges that would break one are refused, exactly as
-    `merge_clusters` defines it. Raises ConfigError on more than `config.hac.tracks` tracks.
+    `merge_clusters` defines it.
     """
     return merge_clusters(
-        bounded_distances(tracks, config), tracks.cannot_link, linkage, stop.clusters_or(1), stop.threshold_or(np.inf)
+        tracks.distances(), tracks.cannot_link, linkage, stop.clusters_or(1), stop.threshold_or(np.inf)
     )
-
-
-def bounded_distances(tracks: Tracks, config: ClusterConfig) -> Floats:
-    """(n, n) cosine distances. Raises ConfigError on more tracks than the config allows."""
-    n = len(tracks)
-    if n > config.hac.tracks:
-        raise ConfigError(
-            f"{n} tracks need {n**2 * 16 / 1e9:.1f} GB to be clustered; "
-            "give the machine that much memory and raise cluster.hac.tracks"
-        )
-    return tracks.distances()

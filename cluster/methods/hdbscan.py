@@ -9,7 +9,6 @@ from sklearn.cluster import HDBSCAN
 
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop
-from cluster.methods.hac import bounded_distances
 from cluster.repair import NOWHERE, best_assignment
 from cluster.tracks import Tracks, order_free
 
@@ -29,7 +28,7 @@ def hdbscan(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
         min_samples=min(config.hdbscan.samples or config.hdbscan.cluster, n),
         metric="precomputed",
         copy=False,
-    ).fit(np.maximum(bounded_distances(tracks, config), 0))
+    ).fit(np.maximum(tracks.distances(), 0))
     labels = np.asarray(found.labels_, dtype=np.int64)
     gains = np.full((n, int(labels.max(initial=NOWHERE)) + 1), -np.inf)
     kept = np.flatnonzero(labels != NOWHERE)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cluster.config import ClusterConfig
 from cluster.constraints import Stop
 from cluster.movie import cluster_movie, most_seen_first
 from harvest.errors import ConfigError, DatasetError
@@ -84,3 +85,10 @@ def test_broken_faces_are_named_by_their_track(faces, words):
 def test_a_similarity_that_is_not_symmetric_is_refused():
     with pytest.raises(DatasetError, match="symmetric"):
         cluster_movie(NEAR, [], Stop(clusters=2), similarity=np.triu(np.ones((4, 4))))
+
+
+def test_a_movie_too_large_for_memory_is_refused_with_the_memory_needed():
+    config = ClusterConfig(memory_gb=0.05)
+    assert cluster_movie(np.eye(50), [], Stop(clusters=2), config).clusters == 2
+    with pytest.raises(ConfigError, match=r"2600 tracks need 0.1 GB to be clustered by hac, cluster.memory_gb is 0.05"):
+        cluster_movie(np.tile([1.0, 0], (2600, 1)), [], Stop(clusters=2), config)

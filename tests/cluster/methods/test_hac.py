@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from cluster.config import ClusterConfig, HacConfig
+from cluster.config import ClusterConfig
 from cluster.constraints import Stop, violations
 from cluster.methods.hac import hac
 from cluster.tracks import Tracks
@@ -56,11 +56,6 @@ def test_k_that_the_constraints_forbid_gives_the_clusters_they_need():
 
 def test_more_clusters_than_tracks_gives_one_cluster_a_track():
     assert run(np.eye(3), [], Stop(clusters=7)).tolist() == [0, 1, 2]
-
-
-def test_a_movie_too_large_for_memory_is_refused_with_the_memory_needed():
-    with pytest.raises(ConfigError, match=r"3 tracks need .* raise cluster.hac.tracks"):
-        run(np.eye(3), [], Stop(clusters=1), ClusterConfig(hac=HacConfig(tracks=2)))
 
 
 def people(tracks, spread):
