@@ -217,8 +217,9 @@ class FitConfig(Section):
     epochs: int = Field(default=200, ge=1)
     """Most epochs †."""
     epoch_steps: int = Field(default=1, ge=1)
-    """Fewest steps of an epoch: a corpus with fewer batches is gone through several times. Patience and falling rates
-    are counted in epochs, and the papers' had about 120 (Multi-Face: 126,000 tracks) †."""
+    """Fewest steps of an epoch: a corpus with fewer batches is gone through several times. Patience, frozen epochs and
+    falling rates are counted in epochs, and running means of batch norm need some 20 steps to follow (Multi-Face:
+    126,000 tracks, so 123 steps) †."""
     patience: int = Field(default=5, ge=1)
     """Training stops after so many epochs in which the validation loss has not fallen … (Multi-Face: 5)"""
     least_fall: float = Field(default=1e-3, ge=0)

@@ -64,7 +64,7 @@ def fit_on_worker(job: FitJob) -> CastmineError | None:
 def fitted(config: FitConfig, rows: int) -> tuple[FitConfig, int]:
     """The config with a batch that `rows` rows can fill, and how often an epoch goes through them."""
     batch = min(config.batch, rows)
-    return config.model_copy(update={"batch": batch}), math.ceil(config.epoch_steps * batch / rows)
+    return config.model_copy(update={"batch": batch}), max(1, math.ceil(config.epoch_steps * batch / rows))
 
 
 def _fit(job: FitJob) -> None:

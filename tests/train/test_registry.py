@@ -5,7 +5,9 @@ import pytest
 
 import train.registry
 from harvest.errors import DatasetError
-from train.config import TrainConfig
+from train.config import NetworkConfig, TrainConfig
+from train.embedding import embedding_of
+from train.networks import build_network
 from train.normalise import track_means
 from train.registry import ModelCard, load_model, save_model
 from train.subspace import Subspace
@@ -82,6 +84,44 @@ def test_a_crash_while_writing_leaves_the_old_model_and_nothing_else(tmp_path, m
         save_model(tmp_path / "model", SUBSPACE, card(threshold=0.5))
     assert load_model(tmp_path / "model").card.threshold == 0.83
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+NETWORKS = {
+    "C1 of unshared branches": (NetworkConfig(name="C1"), 3),
+    "C2 on the unit sphere": (NetworkConfig(name="C2", unit=True), 0),
+    "BCL's": (NetworkConfig(name="bcl", unit=True), 0),
+    "SSiam's, of which a hidden layer embeds": (NetworkConfig(name="ssiam", unit=True), 0),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("on_top", [False, True], ids=["", "closed form on top"])
+def test_a_network_is_loaded_to_the_bit(tmp_path, name, on_top):
+    config, branches = NETWORKS[name]
+    network = build_network(config, 6, branches, seed=1)
+    embedding = embedding_of(network)
+    if on_top:
+        size = embedding.output_size
+        embedding = embedding_of(network, Subspace(V=RNG.normal(size=(size, 4)), mean=RNG.normal(size=size)))
+    fields = {"output_size": embedding.output_size, "config": TrainConfig(network=config).model_dump(mode="json")}
+    save_model(tmp_path / "model", embedding, card(method="bcl", squared_radius=0.5, **fields))
+    model = load_model(tmp_path / "model")
+    means = track_means([RNG.normal(size=(4, 6)) for _ in range(5)])
+    embedded = model.embed_tracks(means)
+    assert embedded.tobytes() == embedding.embed(means).tobytes()
+    assert embedded.shape == (5, model.card.output_size)
+    np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1)
+    np.testing.assert_array_equal(model.embedding.embed(means[:4].reshape(2, 2, 6)).reshape(4, -1), embedded[:4])
+    assert model.card.squared_radius == 0.5
+    with pytest.raises(DatasetError, match=r"'model' is for 6-d embeddings .* the dataset has 5-d ones"):
+        model.embed_tracks([np.ones((2, 5))])
+
+
+def test_weights_that_do_not_fit_the_cards_network_are_refused(tmp_path):
+    embedding = embedding_of(build_network(NetworkConfig(name="bcl"), 6))
+    save_model(tmp_path / "model", embedding, card(config=TrainConfig().model_dump(mode="json")))
+    with pytest.raises(DatasetError, match=r"(?s)model cannot be read as a model .*train the model again"):
+        load_model(tmp_path / "model")
 
 
 def _truncate(folder):
