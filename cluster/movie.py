@@ -94,5 +94,6 @@ def _check_memory(method: str, tracks: int, config: ClusterConfig) -> None:
     if needed > config.memory_gb:
         raise ConfigError(
             f"{tracks} tracks need {needed:.1f} GB to be clustered by {method}, "
-            f"cluster.memory_gb is {config.memory_gb}; raise it where the machine has as much, or choose hac, which needs the least"
+            f"cluster.memory_gb is {config.memory_gb}; raise it where the machine has as much, or choose hac, "
+            "which needs the least"
         )
