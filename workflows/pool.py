@@ -145,7 +145,8 @@ class Pool:
             self._workers.remove(worker)
             self._unborn += 1
             if self._unborn >= self._attempts:
-                raise WorkerLostError(f"no worker could be started ({_first_line(error)})") from error
+                reason = str(error).strip().splitlines() or [type(error).__name__]
+                raise WorkerLostError(f"no worker could be started ({reason[-1]})") from error  # its own error is last
 
     def _check_room(self) -> None:
         """Where no worker at all comes up, say so: those that wait for room while others work cost nothing."""
