@@ -17,10 +17,11 @@ from harvest.dataset.schema import SCHEMAS
 from harvest.faces import FaceModels
 from harvest.links import cannot_links
 from harvest.rows import face_rows, link_row, shot_row, track_row
+from harvest.segments import Segment, frame_digest
 from harvest.shot_tracks import OpenShot, Shot
 from harvest.shots import mark_shots
 from harvest.track import FaceTracker
-from harvest.video import Segment, VideoReader, frame_digest
+from harvest.video import VideoReader
 from harvest.workbench import Stage, Workbench, staged, unmeasured
 
 

@@ -11,7 +11,7 @@ from harvest.dataset.records import staging_folder
 from harvest.dataset.schema import HARVEST_TABLES
 from harvest.dataset.store import Store
 from harvest.movie import SegmentTables
-from harvest.video import Segment
+from harvest.segments import Segment
 
 NOTE = "segment.json"
 """Put last: what was dropped in the segment, and the digests of the frames at its borders."""

@@ -14,7 +14,8 @@ from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from harvest.errors import DatasetError, ModelsError, VideoDecodeError
 from harvest.faces import Pack
-from harvest.video import Segment, check_decode_device, plan_segments
+from harvest.segments import Segment, plan_segments
+from harvest.video import check_decode_device
 from workflows.config import Config
 from workflows.console import Meter, meter
 from workflows.harvest import MovieState

@@ -17,8 +17,9 @@ from harvest.dataset.records import MovieFacts, MovieRecord, SourceStamp
 from harvest.faces import FaceModels, Pack, load_models
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from harvest.movie import harvest_segment, join_segments
+from harvest.segments import Segment, borders_agree
 from harvest.staging import is_staged, stage_segment, staged_segments, unstage
-from harvest.video import Segment, VideoReader, borders_agree, open_video
+from harvest.video import VideoReader, open_video
 from workflows.config import Config
 
 

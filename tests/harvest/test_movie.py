@@ -14,8 +14,9 @@ from harvest.dataset.commit import to_parquet
 from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS, SORT_KEYS
 from harvest.faces import Detections, FaceModels, find_pack, load_models
 from harvest.movie import SegmentTables, harvest_segment, join_segments
+from harvest.segments import Segment, borders_agree
 from harvest.tracks import mean_embedding
-from harvest.video import Segment, VideoReader, borders_agree, open_video
+from harvest.video import VideoReader, open_video
 
 CONFIG = HarvestConfig()
 THRESHOLD = 0.6

@@ -8,8 +8,8 @@ import pytest
 from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS
 from harvest.dataset.store import Store
 from harvest.movie import SegmentTables
+from harvest.segments import Segment
 from harvest.staging import is_staged, stage_segment, staged_segments, unstage
-from harvest.video import Segment
 
 FIRST, SECOND = Segment(0, 100), Segment(100, 250)
 

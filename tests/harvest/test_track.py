@@ -84,17 +84,17 @@ def test_a_track_claims(case: str, frames: list[int], boxes: list[int], tracks: 
 @pytest.mark.parametrize(
     ("case", "frames", "filled", "left_edges"),
     [
-        ("between detections in a straight line", [9, 12], [9, 10, 11, 12], [0, 1, 2, 3]),
-        ("on to the shot's end at its pace", [12, 15], [12, 13, 14, 15, 16], [0, 1, 2, 3, 4]),
-        ("back to the shot's start", [6, 9], [4, 5, 6, 7, 8, 9], [-2, -1, 0, 1, 2, 3]),
-        ("a single one stands still", [6], [4, 5, 6], [0, 0, 0]),
-        ("a single one in mid-shot is one frame", [9], [9], [0]),
+        ("between detections, and half a stride beyond", [9, 12], [8, 9, 10, 11, 12, 13], [-1, 0, 1, 2, 3, 4]),
+        ("on to the shot's end at its pace", [12, 15], [11, 12, 13, 14, 15, 16], [-1, 0, 1, 2, 3, 4]),
+        ("back to the shot's start", [6, 9], [4, 5, 6, 7, 8, 9, 10], [-2, -1, 0, 1, 2, 3, 4]),
+        ("a single one stands still", [6], [4, 5, 6, 7], [0, 0, 0, 0]),
+        ("a single one in mid-shot is half a stride to either side", [9], [8, 9, 10], [0, 0, 0]),
     ],
 )
 def test_boxes_are_filled(case: str, frames: list[int], filled: list[int], left_edges: list[int]) -> None:
     """The shot is [4, 17), analysed at 6, 9, 12, 15; the face moves 1 px a frame."""
     boxes = _boxes([frame - frames[0] for frame in frames])
-    every, found = fill_boxes(_ints(frames), boxes, (6, 15), (4, 17))
+    every, found = fill_boxes(_ints(frames), boxes, (6, 15), (4, 17), stride=3)
     assert every.tolist() == filled, case
     assert found[:, 0].tolist() == left_edges
     assert found.dtype == np.float32

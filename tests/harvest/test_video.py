@@ -16,16 +16,8 @@ import pytest
 from av.stream import Disposition
 
 from harvest.errors import VideoDecodeError
-from harvest.video import (
-    Segment,
-    VideoReader,
-    borders_agree,
-    check_decode_device,
-    frame_digest,
-    open_video,
-    plan_segments,
-    timecode,
-)
+from harvest.segments import Segment, borders_agree, frame_digest, plan_segments
+from harvest.video import VideoReader, check_decode_device, open_video, timecode
 from tests.harvest import videos
 from tests.harvest.videos import ENCODINGS, encode, number_of
 
