@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def list_corpus(corpus: str) -> list[Movie]:
     if path.is_file():
         movies = _from_listing(path) if path.suffix.lower() in LISTING_SUFFIXES else [_from_file(path, path.parent)]
     elif path.is_dir():
-        movies = [_from_file(found, path) for found in _videos(path.rglob("*"))]
+        movies = [_from_file(found, path) for found in _videos(_walk(path))]
     else:
         root = Path(os.path.dirname(re.split(r"[*?\[]", corpus, maxsplit=1)[0]))
         movies = [_from_file(found, root) for found in _videos(map(Path, glob.glob(corpus, recursive=True)))]
@@ -92,6 +92,16 @@ def movie_slug(relative: str) -> str:
         return slug
     mark = hashlib.blake2b(stem.encode(errors="surrogateescape"), digest_size=4).hexdigest()
     return f"{slug}-{mark}" if slug else mark
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file in a folder, to any depth. Raises CorpusError where a part of it may not be read."""
+
+    def refuse(error: OSError) -> None:
+        raise CorpusError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
+
+    for parent, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(parent, name) for name in names)
 
 
 def _videos(paths: Iterable[Path]) -> list[Path]:

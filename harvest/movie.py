@@ -54,9 +54,9 @@ def harvest_segment(
     Raises:
         VideoDecodeError: the video ends or breaks before its last announced frame.
     """
-    fps = reader.facts.fps
+    fps, times_s = reader.facts.fps, reader.facts.times_s
     tracker = FaceTracker(fps / config.stride, config.detect.score, config.track)
-    bench = Workbench(models, tracker, config, fps, threshold, batch, stage)
+    bench = Workbench(models, tracker, config, fps, times_s, threshold, batch, stage)
     digests: dict[int, bytes] = {}
     frames = _decode(reader, segment, config, digests, stage, on_frame)
     shots = list(_shots(frames, segment, reader.facts.frames, bench))

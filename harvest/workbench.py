@@ -6,6 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harvest.config import HarvestConfig
 from harvest.faces import FaceModels
 from harvest.track import FaceTracker
@@ -39,6 +42,8 @@ class Workbench:
     tracker: FaceTracker
     config: HarvestConfig
     fps: float
+    times_s: NDArray[np.float64]
+    """(frames + 1,) seconds at which each frame is shown; the last: the movie's end."""
     threshold: float | None = None
     """Cosine distance up to which two fragments of a track are one person; None: not known for these models."""
     batch: int = 1

@@ -83,11 +83,13 @@ def harvest(
         failed = {failure.movie_id for failure in opened.failures() if failure.stage in STAGES}
         movies = [movie for movie in movies if movie.movie_id in failed]
     states = {movie.movie_id: plan_movie(movie, opened, pack, config) for movie in movies}
-    if any(state.state == "todo" for state in states.values()):
-        from workflows.harvest_run import HarvestRun  # Ray, torch and the decoders: only where there is work
+    try:
+        if any(state.state == "todo" for state in states.values()):
+            from workflows.harvest_run import HarvestRun  # Ray, torch and the decoders: only where there is work
 
-        HarvestRun(opened, pack, config, states).run(address)
-    labels = attach_labels(opened)
+            HarvestRun(opened, pack, config, states).run(address)
+    finally:
+        labels = attach_labels(opened)  # also of what an interrupted run has committed
     return HarvestSummary(list(states.values()), labels, time.monotonic() - began)
 
 

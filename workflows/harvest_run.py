@@ -76,6 +76,8 @@ class HarvestRun:
             return []
         if isinstance(result, VideoDecodeError) and len(self._segments.get(movie.movie_id, ())) > 1:
             return self._redo_whole(movie)
+        if isinstance(result, FileNotFoundError) and job.method == "finish":  # another run has committed the same
+            return self._segment_jobs(movie, self._segments[movie.movie_id])
         if isinstance(result, BaseException):
             self._fail(movie, job, result)
             return []

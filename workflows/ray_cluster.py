@@ -38,8 +38,8 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
     local = address == "local"
     settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "ignore_reinit_error": True}
     if local:
-        cores = max(os.cpu_count() or 1, workers or 1)
-        settings |= {"num_cpus": cores, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        settings |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        settings |= {"num_cpus": workers} if workers else {}  # else Ray counts them, minding a container's limit
     try:
         with _own_sigterm():
             ray.init(address=address, **settings)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import cv2
 
@@ -71,8 +72,11 @@ class HarvestWorker:
         return os.getpid()
 
     def progress(self) -> float:
-        """A number that grows while work goes on: frames decoded, in a segment."""
-        return self._units
+        """A number that grows while work goes on: frames decoded and, in its fractions, bytes read.
+
+        Opening a long movie indexes it, which may take longer than a stall may: reading is a sign of life.
+        """
+        return self._units + _bytes_read() / 2**60
 
     def probe(self, movie: Movie) -> Probe:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
@@ -176,3 +180,11 @@ class HarvestWorker:
         yield
         within = sum(self._seconds.values()) - within
         self._seconds[name] += time.perf_counter() - began - within
+
+
+def _bytes_read() -> int:
+    """Bytes that this process has read so far; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/io").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
