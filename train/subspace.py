@@ -105,7 +105,7 @@ class Subspace:
 
 
 def fit_subspace(sums: SubspaceSums, config: SubspaceConfig | None = None) -> Subspace:
-    """Solve R_B/(M−1) v = λ (R_W + ε·tr(R_W)/d·I) v and scale each v by √max(λ, 0). All d dimensions are kept.
+    """Solve R_B/(M−1) v = λ (R_W + ε·tr(R_W)/d·I) v and scale each v by max(λ, 0)^power. All d are kept.
 
     Raises TooLittleDataError on fewer tracks or movies than `config` asks for, and where the tracklets do not vary.
     """
@@ -121,7 +121,7 @@ def fit_subspace(sums: SubspaceSums, config: SubspaceConfig | None = None) -> Su
     vectors = vectors * np.sign(vectors[largest, np.arange(d)])
     if values[0] <= 0:
         raise TooLittleDataError("the views of a track are not correlated in any direction; there is nothing to learn")
-    return Subspace(V=vectors * np.sqrt(values.clip(min=0)), mean=sums.mean)
+    return Subspace(V=vectors * values.clip(min=0) ** config.power, mean=sums.mean)
 
 
 def view_correlation(sums: SubspaceSums) -> float:

@@ -163,8 +163,11 @@ def train(
         summary = run(dataset, preset or method or CLOSED_FORM, out_folder, settings, address, resume)
     except TooLittleDataError as error:
         raise TooLittleDataError(f"{error}; go on without a model: castmine cluster --dataset {dataset}") from error
-    except InterruptedRunError as error:
-        raise InterruptedRunError("stopped; the same command with --resume goes on after its last epoch") from error
+    except (InterruptedRunError, SystemError) as error:
+        if not _interruption(error):
+            raise
+        again = "the same command begins anew, and with --resume after the last epoch of a network's training"
+        raise InterruptedRunError(f"stopped; {again}") from error
     printing.trained(summary)
     write_json(json_file, printing.train_json(summary))
 
@@ -352,6 +355,12 @@ def _interrupt(number: int, frame: object) -> None:
     raise InterruptedRunError("stopped; what was committed stays, and the same command goes on from there")
 
 
+def _interruption(error: BaseException) -> InterruptedRunError | None:
+    """Raised while Ray waits, it comes out as a SystemError that Ray's compiled code has put around it."""
+    interrupted = error if isinstance(error, InterruptedRunError) else error.__cause__
+    return interrupted if isinstance(interrupted, InterruptedRunError) else None
+
+
 def main() -> None:
     """Run the command line; an error is one line, never a traceback."""
     signal.signal(signal.SIGINT, _interrupt)
@@ -359,9 +368,8 @@ def main() -> None:
     try:
         app()
     except (InterruptedRunError, SystemError) as error:
-        # raised while Ray waits, it comes out as a SystemError that Ray's compiled code has put around it
-        interrupted = error if isinstance(error, InterruptedRunError) else error.__cause__
-        if not isinstance(interrupted, InterruptedRunError):
+        interrupted = _interruption(error)
+        if not interrupted:
             raise
         err.print(str(interrupted))
         sys.exit(INTERRUPTED)
