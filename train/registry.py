@@ -166,4 +166,5 @@ def _write(folder: Path, embedding: Embedding, card: ModelCard) -> None:
 
 
 def _may_replace(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / CARD).is_file() or not any(folder.iterdir()))
+    """Whether a folder is empty or holds a model and nothing else: a pack of face models has a card.json too."""
+    return folder.is_dir() and {path.name for path in folder.iterdir()} in (set(), {WEIGHTS, CARD})

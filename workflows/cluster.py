@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from cluster.methods import METHODS
 from cluster.metrics import CorpusMetrics, score_corpus
@@ -56,15 +57,21 @@ def cluster(
     _check_request(method, k_from)
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
-    name = load_model(model).name if model else BASE
+    name = BASE
+    if model:
+        name = _fitting_model(model, records)
+        model = str(Path(model).absolute())  # tasks on a cluster run in folders of their own
     run = run or (method if name == BASE else f"{method}-{name}")
+    uris = {record.movie_id: record.facts.uri for record in records}
     finished: list[ClusteredMovie] = []
     failed: dict[str, str] = {}
     with meter("cluster", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
         in_flight = config.run.workers or cores
-        thresholds, source = _thresholds(dataset, root, records, method, model, k_from, config, in_flight)
+        thresholds, source = _thresholds(dataset, dataset.root, records, method, model, k_from, config, in_flight)
         jobs = [
-            ClusterJob(root, record.movie_id, method, model, k_from, thresholds.get(record.models_hash), run, config)
+            ClusterJob(
+                dataset.root, record.movie_id, method, model, k_from, thresholds.get(record.models_hash), run, config
+            )
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
         ]
         for job, result in map_tasks(cluster_one, jobs, in_flight):
@@ -72,12 +79,26 @@ def cluster(
                 finished.append(result)
             else:
                 failed[job.movie_id] = str(result)
-                note_failure(dataset.store, job.movie_id, "", "cluster", type(result).__name__, str(result), 1)
+                note_failure(
+                    dataset.store, job.movie_id, uris[job.movie_id], "cluster", type(result).__name__, str(result), 1
+                )
             shown.update(len(finished) + len(failed), len(jobs), job.movie_id)
     finished.sort(key=lambda movie: movie.movie_id)
     overall = score_corpus([movie.metrics for movie in finished if movie.metrics])
     k_source = source_of_k(method, k_from)
     return ClusterSummary(run, method, name, k_source, source, finished, failed, overall, time.monotonic() - began)
+
+
+def _fitting_model(model: str, records: list[MovieRecord]) -> str:
+    """The model's name. Raises DatasetError where it was trained on the embeddings of another pack."""
+    loaded = load_model(model)
+    others = {record.models for record in records if record.models_hash != loaded.card.pack_hash}
+    if others:
+        raise DatasetError(
+            f"{model}: was trained on embeddings of {loaded.card.pack}, and the movies were harvested with "
+            f"{', '.join(sorted(others))}; harvest them with that pack, or train a model on this dataset"
+        )
+    return loaded.name
 
 
 def _check_request(method: str, k_from: KFrom) -> None:
