@@ -35,11 +35,11 @@ class Recipe:
 
 
 def _bcl(unit: bool = True, **fit: Any) -> Values:
-    """BCL §4: its network and schedule, which its baselines share (§5)."""
+    """BCL §4: its network and schedule, which its baselines share (§5); no epoch stops it, the best is kept."""
     optimiser = {"rate": 0.003, "step_decay": 0.0, "epoch_factor": 0.9, "epoch_every": 10}
     return {
         "network": {"name": "bcl", "unit": unit},
-        "fit": {"batch": 2000, "epochs": 60, "epoch_steps": 20, "patience": 20, "optimiser": optimiser} | fit,
+        "fit": {"batch": 2000, "epochs": 60, "epoch_steps": 20, "patience": 60, "optimiser": optimiser} | fit,
     }
 
 

@@ -31,7 +31,7 @@ def test_every_recipe_builds_a_network_and_a_loss_with_a_gradient(name: str, siz
 PAPERS = {
     "multiface-mvcorr": ("C1", False, 1024, 0.01, 0.9, 1e-6, 1e-3, 5),
     "multiface-imptriplet": ("C2", True, 1024, 0.001, 0.9, 1e-6, 1e-3, 5),
-    "bcl": ("bcl", True, 2000, 0.003, 0.9, 0.0, 1e-3, 20),
+    "bcl": ("bcl", True, 2000, 0.003, 0.9, 0.0, 1e-3, 60),
 }
 
 
