@@ -39,7 +39,7 @@ def _bcl(unit: bool = True, **fit: Any) -> Values:
     optimiser = {"rate": 0.003, "step_decay": 0.0, "epoch_factor": 0.9, "epoch_every": 10}
     return {
         "network": {"name": "bcl", "unit": unit},
-        "fit": {"batch": 2000, "epochs": 60, "epoch_steps": 20, "patience": 60, "optimiser": optimiser} | fit,
+        "fit": {"batch": 2000, "epochs": 60, "epoch_steps": 40, "patience": 60, "optimiser": optimiser} | fit,
     }
 
 
