@@ -120,6 +120,10 @@ class NetworkConfig(Section):
     """Of C1–C3 (Multi-Face: ReLU slightly better)."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Of C1–C3 (Multi-Face: 0.2)."""
+    scaled: bool = False
+    """Whether unit rows are multiplied by √d, so that a coordinate varies by about 1, as a linear layer's first weights
+    expect; without it its biases drown them, and BCL's network takes several times the steps to begin to learn †. C1–C3
+    have a batch norm behind the first layer."""
     unit: bool = False
     """Whether outputs are put on the unit sphere: for every loss of distances but the prototypical one (BCL §4), not
     for MvCorr, which no linear map changes."""

@@ -24,13 +24,15 @@ EMBED_ROWS = 8192
 class Mlp(nn.Module):
     """Layers one after another; the last `head` of them serve the loss alone, the embedding is what comes before."""
 
-    def __init__(self, layers: list[nn.Module], head: int = 0) -> None:
+    def __init__(self, layers: list[nn.Module], head: int = 0, scale: float = 1.0) -> None:
+        """`scale`: what inputs are multiplied by."""
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.head = head
+        self.head, self.scale = head, scale
 
     def forward(self, x: Tensor, place: Place | None = None, head: bool = True) -> Tensor:
         """(n, d) → (n, D); with head=False what the layer before the head gives."""
+        x = x * self.scale if self.scale != 1 else x
         for layer in self.layers[: len(self.layers) - (0 if head else self.head)]:
             x = layer(x, place) if isinstance(layer, RowDropout) else layer(x)
         return x
@@ -124,7 +126,8 @@ def _mlp(config: NetworkConfig, size: int, layer: Iterator[int]) -> Mlp:
     else:
         layers = _with_batch_norm([size, *WIDTHS[config.name]], config, layer)
     layers += [Unit()] if config.unit else []
-    return Mlp(layers, head=1 + config.unit if config.name == "ssiam" else 0)
+    scale = size**0.5 if config.scaled else 1.0
+    return Mlp(layers, head=1 + config.unit if config.name == "ssiam" else 0, scale=scale)
 
 
 WIDTHS = {"C1": (512, 256), "C2": (1024, 512), "C3": (1024, 512, 256)}

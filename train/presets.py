@@ -38,8 +38,8 @@ def _bcl(unit: bool = True, **fit: Any) -> Values:
     """BCL §4: its network and schedule, which its baselines share (§5); no epoch stops it, the best is kept."""
     optimiser = {"rate": 0.003, "step_decay": 0.0, "epoch_factor": 0.9, "epoch_every": 10}
     return {
-        "network": {"name": "bcl", "unit": unit},
-        "fit": {"batch": 2000, "epochs": 60, "epoch_steps": 40, "patience": 60, "optimiser": optimiser} | fit,
+        "network": {"name": "bcl", "unit": unit, "scaled": True},
+        "fit": {"batch": 2000, "epochs": 60, "epoch_steps": 20, "patience": 60, "optimiser": optimiser} | fit,
     }
 
 
@@ -55,7 +55,10 @@ PRESETS = {
         "Multi-Face §4.3: improved triplet loss on hard positives and hard negatives, network C2; no label is needed",
         "imptriplet",
         "triples",
-        {"network": {"name": "C2", "unit": True}, "fit": {"epoch_steps": 120, "optimiser": {"rate": 0.001}}},
+        {
+            "network": {"name": "C2", "unit": True, "scaled": True},
+            "fit": {"epoch_steps": 20, "optimiser": {"rate": 0.001}},
+        },
     ),
     "bcl": Recipe(
         "BCL §3: a ball of one learned radius for each identity; needs labels of the training movies",
