@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cluster.metrics import Metrics
+from cluster.metrics import Metrics, score_movie
 from harvest.corpus import Movie
 from harvest.errors import CastmineError
 from workflows.cli import app
@@ -18,21 +18,17 @@ from workflows.demo.run import run_demo, shortfalls
 from workflows.harvest import MovieState
 
 MADE = DemoMovie("demo", Path("demo.mp4"), Path("truth.csv"), people=8, frames=1927, shots=35, appearances=52)
-ALL_WELL = Metrics(
-    tracks=52,
-    identities=8,
-    clusters=8,
-    coverage=1.0,
-    wcp=1.0,
-    wcp_assigned=1.0,
-    pcr=1.0,
-    pcr_assigned=1.0,
-    nmi=1.0,
-    v_measure=1.0,
-    homogeneity=1.0,
-    completeness=1.0,
-    violations=0,
-)
+PEOPLE = [f"person {number % 8}" for number in range(52)]
+
+
+def scored(people: list[str]) -> Metrics:
+    """The metrics of a clustering that is right about 52 tracks of 8 people."""
+    metrics = score_movie([int(name.split()[1]) for name in people], people, [])
+    assert metrics
+    return metrics
+
+
+ALL_WELL = scored(PEOPLE)
 
 
 def harvested(shots: int = 35) -> MovieState:
