@@ -108,8 +108,8 @@ def _fallbacks(config: TrainConfig, learning: Learning, state: FitState) -> tupl
         notes.append(f"an epoch goes {repeats} times through the {rows} rows, to have {config.fit.epoch_steps} steps")
     if learning.validation is None and learning.held_back is None:
         notes.append(f"no validation movie, so training did not stop before its {config.fit.epochs} epochs")
-    elif state.numbers["progress"]["epoch"] >= config.fit.epochs:
-        notes.append(f"training ended with its last epoch, {config.fit.epochs}, and might have gone on")
+    elif len(state.numbers["history"]) >= config.fit.epochs and state.numbers["history"][-1]["best"]:
+        notes.append(f"the last epoch, {config.fit.epochs}, was the best, so more might do better: train.fit.epochs")
     return tuple(notes)
 
 
