@@ -21,8 +21,8 @@ from harvest.dataset.records import (
     movie_record_path,
 )
 from harvest.dataset.schema import DERIVED_TABLES, HARVEST_TABLES, SCHEMA_VERSION, SCHEMAS
+from harvest.dataset.snapshot import Snapshot
 from harvest.dataset.store import Store
-from harvest.dataset.views import Snapshot
 from harvest.errors import DatasetError
 
 MARKER = "castmine.json"

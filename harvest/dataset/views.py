@@ -11,6 +11,7 @@ import fsspec.core
 import pyarrow as pa
 
 from harvest.dataset.schema import DERIVED_TABLES, HARVEST_TABLES, RECORD_TABLES, SCHEMAS, TABLE_DOCS
+from harvest.dataset.snapshot import Snapshot
 
 STALE = "_stale"
 """Suffix of the views over derived tables made from a harvest that is no longer the movie's."""
@@ -32,24 +33,6 @@ _TYPE_NAMES = {
     pa.float32(): "FLOAT",
     pa.float64(): "DOUBLE",
 }
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is committed at one instant: everything that a reader may see."""
-
-    shards: dict[str, list[str]]
-    """Parquet files by table: those of the current harvests, and of derived tables made from them."""
-    stale: dict[str, list[str]]
-    """Parquet files by derived table, made from an older harvest of their movie."""
-    movies: pa.Table
-    """SCHEMAS["movies"], from the commit records."""
-    failures: pa.Table
-    """SCHEMAS["failures"]."""
-
-    def files(self) -> list[str]:
-        """Every file that any view reads."""
-        return [file for files in (*self.shards.values(), *self.stale.values()) for file in files]
 
 
 @dataclass(frozen=True)

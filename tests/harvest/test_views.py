@@ -9,7 +9,8 @@ import pytest
 from harvest.dataset.commit import commit_derived
 from harvest.dataset.read import Dataset
 from harvest.dataset.schema import SCHEMAS
-from harvest.dataset.views import Snapshot, connect, opened_paths, schema_rows, view_docs
+from harvest.dataset.snapshot import Snapshot
+from harvest.dataset.views import connect, opened_paths, schema_rows, view_docs
 from tests.harvest.small_dataset import MOVIE, make, rows_table
 
 NOTHING = Snapshot({}, {}, SCHEMAS["movies"].empty_table(), SCHEMAS["failures"].empty_table())

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from harvest.dataset.read import Dataset
-from harvest.dataset.views import Snapshot, connect
+from harvest.dataset.snapshot import Snapshot
+from harvest.dataset.views import connect
 from harvest.errors import QueryError
 from tests.harvest.small_dataset import MOVIE, make
 from workflows.sql.answers import SHOWN_ROWS, Format, write_result

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harvest.dataset.views import Snapshot, schema_rows, view_docs
+from harvest.dataset.snapshot import Snapshot
+from harvest.dataset.views import schema_rows, view_docs
 from harvest.errors import QueryError
 from workflows.sql.answers import Format, write_result
 from workflows.sql.select import batches, named_queries, open_locked

@@ -15,7 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from harvest.dataset.views import Snapshot, connect, opened_paths, view_docs
+from harvest.dataset.snapshot import Snapshot
+from harvest.dataset.views import connect, opened_paths, view_docs
 from harvest.errors import QueryError
 
 _STATEMENT_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
