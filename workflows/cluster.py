@@ -67,7 +67,7 @@ def cluster(
     failed: dict[str, str] = {}
     with meter("cluster", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
         in_flight = config.run.workers or cores
-        thresholds, source = _thresholds(dataset, dataset.root, records, method, model, k_from, config, in_flight)
+        thresholds, source = _thresholds(dataset, records, method, model, k_from, config, in_flight)
         jobs = [
             ClusterJob(
                 dataset.root, record.movie_id, method, model, k_from, thresholds.get(record.models_hash), run, config
@@ -123,7 +123,6 @@ def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
 
 def _thresholds(
     dataset: Dataset,
-    root: str,
     records: list[MovieRecord],
     method: str,
     model: str | None,
@@ -144,12 +143,10 @@ def _thresholds(
                 f"{model}: its card has no threshold; give --k-from N or --set cluster.threshold=0.5"
             )
         return dict.fromkeys(packs, card.threshold), f"the model's card: {card.calibration}"
-    return _pack_thresholds(dataset, root, packs, config, in_flight)
+    return _pack_thresholds(dataset, packs, config, in_flight)
 
 
-def _pack_thresholds(
-    dataset: Dataset, root: str, packs: set[str], config: Config, in_flight: int
-) -> tuple[dict[str, float], str]:
+def _pack_thresholds(dataset: Dataset, packs: set[str], config: Config, in_flight: int) -> tuple[dict[str, float], str]:
     from workflows.thresholds import pack_card
 
     thresholds, sources = {}, []
@@ -157,7 +154,7 @@ def _pack_thresholds(
     for models_hash, movies in groupby(everything, key=lambda record: record.models_hash):
         if models_hash not in packs:
             continue
-        card = pack_card(dataset, root, movies, config.train, in_flight)
+        card = pack_card(dataset, movies, config.train, in_flight)
         threshold = card.shipped_threshold if card.threshold is None else card.threshold
         if threshold is None:
             raise TooLittleDataError(

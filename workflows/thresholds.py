@@ -18,9 +18,7 @@ from train.mining import mine_movie
 from workflows.ray_cluster import map_tasks
 
 
-def pack_card(
-    dataset: Dataset, root: str, movies: Iterable[MovieRecord], config: TrainConfig, in_flight: int
-) -> PackCard:
+def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConfig, in_flight: int) -> PackCard:
     """The card of the pack that harvested these movies, calibrated on their links unless it was already.
 
     One Ray task a movie. Where the corpus has too few links the card says so and keeps the shipped threshold alone. A
@@ -36,7 +34,7 @@ def pack_card(
     ).hexdigest()
     if card.calibrated_on == state:
         return card
-    measured, failed = _measure(root, movies, config, in_flight)
+    measured, failed = _measure(dataset.root, movies, config, in_flight)
     threshold, how = _calibrated(measured, config)
     how += f" (without {', '.join(sorted(failed))}: {next(iter(failed.values()))})" if failed else ""
     card = card.model_copy(
