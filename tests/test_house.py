@@ -32,7 +32,6 @@ MAY_IMPORT = {
 
 LINES, FUNCTION_LINES = 250, 60
 LONG_FILES = {
-    "workflows/cli.py": "a command is its options and their help",
     "harvest/video.py": "decode, seek, borders",
 }
 

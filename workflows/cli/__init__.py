@@ -1,0 +1,40 @@
+"""The command line: parse, call, print. Everything it does can be imported from the modules it calls."""
+
+import sys
+
+from harvest.errors import CastmineError, TooLittleDataError
+from workflows.cli import clustering, harvesting, learning, tables
+from workflows.cli.app import app
+from workflows.cli.interruption import InterruptedRunError, interruption, listen
+from workflows.cli.options import INTERRUPTED, USAGE
+from workflows.console import err
+
+__all__ = ["app", "main"]
+
+COMMANDS = (harvesting, learning, clustering, tables)
+"""Modules that add their commands to `app` when they are imported."""
+
+ORDER = ("demo", "harvest", "train", "verify", "cluster", "report", "sql", "config")
+"""Of the commands in `castmine --help`: the way a user meets them."""
+
+app.registered_commands.sort(key=lambda command: ORDER.index(str(command.name or command.callback.__name__)))  # type: ignore[union-attr]
+
+
+def main() -> None:
+    """Run the command line; an error is one line, never a traceback."""
+    listen()
+    try:
+        app()
+    except (InterruptedRunError, SystemError) as error:
+        interrupted = interruption(error)
+        if not interrupted:
+            raise
+        err.print(str(interrupted))
+        sys.exit(INTERRUPTED)
+    except CastmineError as error:
+        err.print(f"[bold]{'refused' if isinstance(error, TooLittleDataError) else 'error'}[/bold]: ", end="")
+        err.print(str(error), markup=False)
+        sys.exit(USAGE)
+    except OSError as error:  # a file that a command was told to read or write; a dataset has errors of its own
+        err.print(f"error: {error.filename or 'a file'}: {error.strerror or error}", markup=False)
+        sys.exit(USAGE)

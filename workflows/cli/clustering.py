@@ -1,0 +1,81 @@
+"""`castmine cluster` and `castmine report`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workflows import printing
+from workflows.cli.app import app
+from workflows.cli.options import (
+    FAILED,
+    MAIN,
+    AddressOption,
+    ConfigOption,
+    DatasetOption,
+    JsonOption,
+    SetOption,
+    WorkersOption,
+    settings,
+)
+from workflows.console import out, write_json
+
+
+@app.command(rich_help_panel=MAIN)
+def cluster(
+    dataset: DatasetOption,
+    method: Annotated[
+        str, typer.Option(help="hac, hac-complete, hac-ward, ball, affinity, hdbscan or videoclusternet.")
+    ] = "hac",
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL_DIR", help="A model that was trained.", show_default="the pack itself")
+    ] = None,
+    k_from: Annotated[
+        str,
+        typer.Option(
+            metavar="WHERE", help="Number of characters: threshold, labels, corpus (its cast_size), or a number."
+        ),
+    ] = "threshold",
+    run: Annotated[str | None, typer.Option(help="Name of this clustering.", show_default="method and model")] = None,
+    movies: Annotated[str, typer.Option(metavar="ID,…", help="Only these movies.", show_default="all")] = "",
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = [],  # noqa: B006
+    json_file: JsonOption = None,
+) -> None:
+    """Group the tracks of each movie into its cast; score it where labels exist."""
+    from workflows.cluster import cluster as cluster_all
+
+    chosen = [movie for movie in movies.split(",") if movie]
+    summary = cluster_all(
+        dataset, method, settings(config, set_, workers), model, _k_from(k_from), run, chosen, address
+    )
+    printing.clustered(summary)
+    write_json(json_file, printing.cluster_json(summary))
+    if summary.failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command(rich_help_panel=MAIN)
+def report(
+    dataset: DatasetOption,
+    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the pages.")],
+    run: Annotated[str | None, typer.Option(help="Clustering to show.", show_default="the latest")] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Write a cast sheet per movie: an HTML page that opens anywhere, without a network."""
+    from harvest.dataset.read import Dataset
+    from workflows.report.write import write_report
+
+    pages = write_report(Dataset.open(dataset), run, out_folder)
+    out.print(f"{len(pages) - 1} cast sheets: open {pages[0]}", markup=False, soft_wrap=True)
+    write_json(json_file, {"pages": [str(page) for page in pages]})
+
+
+def _k_from(text: str) -> Any:
+    if text in ("threshold", "labels", "corpus"):
+        return text
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise typer.BadParameter(f"--k-from {text}: give threshold, labels, corpus, or a number of characters")

@@ -1,0 +1,83 @@
+"""`castmine harvest` and `castmine demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflows import printing
+from workflows.cli.app import app
+from workflows.cli.options import (
+    FAILED,
+    MAIN,
+    AddressOption,
+    ConfigOption,
+    DatasetOption,
+    Device,
+    JsonOption,
+    SetOption,
+    WorkersOption,
+    settings,
+)
+from workflows.config import load_config
+from workflows.console import write_json
+
+
+@app.command(rich_help_panel=MAIN)
+def demo(
+    out_folder: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for everything it makes.")
+    ] = Path("demo"),
+    workers: WorkersOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Make a short movie of real faces, find its cast with every stage, and score it. Needs no file and no network."""
+    from workflows.demo.run import run_demo
+
+    result = run_demo(out_folder, settings(None, [], workers))
+    write_json(json_file, result)
+    if result["fell_short"]:
+        raise typer.Exit(FAILED)
+
+
+@app.command(rich_help_panel=MAIN)
+def harvest(
+    corpus: Annotated[str, typer.Argument(help="Video file, folder, glob, or CSV/Parquet with movie_id, uri.")],
+    dataset: DatasetOption,
+    models: Annotated[
+        str, typer.Option(metavar="PACK", help="bundled, an insightface pack (buffalo_l), or a folder of ONNX files.")
+    ] = "bundled",
+    workers: WorkersOption = None,
+    segment_minutes: Annotated[
+        float | None, typer.Option(help="Length of the parts in which a movie is spread.", show_default="10")
+    ] = None,
+    device: Annotated[Device | None, typer.Option(help="Where the face models run.", show_default="cpu")] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="Share of a GPU for each worker.", show_default="1")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Frames at once, for a GPU.", show_default="1")] = None,
+    retry_failed: Annotated[bool, typer.Option(help="Only the movies that failed before.")] = False,
+    address: AddressOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = [],  # noqa: B006
+    json_file: JsonOption = None,
+) -> None:
+    """Decode movies, detect, track and embed every face, and commit tracks and links movie by movie.
+
+    Only what is new or changed is done. Stop it with Ctrl-C; the same command goes on where it was.
+    """
+    from workflows.harvest import harvest as run
+
+    flags = {
+        "workers": workers,
+        "segment_minutes": segment_minutes,
+        "device": device,
+        "gpus_per_worker": gpus_per_worker,
+        "batch": batch,
+    }
+    given = [f"run.{key}={value}" for key, value in flags.items() if value is not None]
+    summary = run(corpus, dataset, models, load_config(config, [*set_, *given]), address, retry_failed)
+    printing.harvested(summary, dataset)
+    write_json(json_file, printing.harvest_json(summary))
+    if summary.count("failed"):
+        raise typer.Exit(FAILED)

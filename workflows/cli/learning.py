@@ -1,0 +1,99 @@
+"""`castmine train` and `castmine verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harvest.errors import TooLittleDataError
+from workflows import printing
+from workflows.cli.app import app
+from workflows.cli.interruption import InterruptedRunError, interruption
+from workflows.cli.options import (
+    FAILED,
+    MAIN,
+    AddressOption,
+    ConfigOption,
+    DatasetOption,
+    JsonOption,
+    SetOption,
+    WorkersOption,
+    settings,
+)
+from workflows.console import write_json
+
+
+@app.command(rich_help_panel=MAIN)
+def train(
+    dataset: DatasetOption,
+    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL_DIR", help="Folder for the model.")],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="A paper's recipe: multiface-mvcorr, multiface-imptriplet, bcl (needs labels)."),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="mvcorr-linear, the closed form, in seconds; or a baseline that learns from labels: triplet, "
+            "contrastive, ldml, prototypical, cross-entropy.",
+            show_default="mvcorr-linear",
+        ),
+    ] = None,
+    workers: WorkersOption = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="Train on GPUs, with this share of one for each worker.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with a training that was stopped, where there is one.")] = False,
+    address: AddressOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = [],  # noqa: B006
+    json_file: JsonOption = None,
+) -> None:
+    """Learn a representation from a corpus, from its own must-links and cannot-links, or from labels.
+
+    Refuses, with exit status 2, a corpus that is too small to learn anything but noise from.
+    """
+    from workflows.train import CLOSED_FORM
+    from workflows.train import train as run
+
+    if preset and method:
+        raise typer.BadParameter("give --preset or --method, not both")
+    on_gpu = [] if gpus_per_worker is None else ["run.device=cuda", f"run.gpus_per_worker={gpus_per_worker}"]
+    chosen = settings(config, [*set_, *on_gpu], workers)
+    try:
+        summary = run(dataset, preset or method or CLOSED_FORM, out_folder, chosen, address, resume)
+    except TooLittleDataError as error:
+        raise TooLittleDataError(f"{error}; go on without a model: castmine cluster --dataset {dataset}") from error
+    except (InterruptedRunError, SystemError) as error:
+        if not interruption(error):
+            raise
+        again = "the same command begins anew, and with --resume after the last epoch of a network's training"
+        raise InterruptedRunError(f"stopped; {again}") from error
+    printing.trained(summary)
+    write_json(json_file, printing.train_json(summary))
+
+
+@app.command(rich_help_panel=MAIN)
+def verify(
+    dataset: DatasetOption,
+    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the page.")],
+    model: Annotated[
+        list[str], typer.Option(metavar="MODEL_DIR", help="A model to compare with the base; give several.")
+    ] = [],  # noqa: B006
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = [],  # noqa: B006
+    json_file: JsonOption = None,
+) -> None:
+    """Say what models gained: how well they tell two tracks of one person from tracks of two.
+
+    On named tracks: ROC, AUC and equal error of all pairs of a movie. On any: distances of mined hard pairs.
+    """
+    from workflows.verify.run import verify as run
+
+    summary = run(dataset, model, out_folder, settings(config, set_, workers), address)
+    printing.verified(summary)
+    write_json(json_file, printing.verify_json(summary))
+    if summary.comparison.failed:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,90 @@
+"""`castmine sql`, and what comes into a dataset from elsewhere: labels, tracks; and `castmine config`."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflows import printing
+from workflows.cli.app import app, import_app, labels_app
+from workflows.cli.options import MAIN, MORE, DatasetOption, JsonOption
+from workflows.config import Config, keys
+from workflows.console import out, write_json
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+@app.command(rich_help_panel=MAIN)
+def sql(
+    query: Annotated[
+        str | None, typer.Argument(help="One SELECT, or the name of a shipped query.", show_default="a prompt")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.table,
+    out_file: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Every view with its columns' meaning.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="The shipped queries.")] = False,
+) -> None:
+    """Ask the dataset in SQL: one SELECT over movies, shots, tracks, faces, links, clusters and more."""
+    from harvest.dataset.read import Dataset
+    from workflows.sql.prompt import answer, print_queries, print_schema
+
+    if schema or list_:
+        (print_schema if schema else print_queries)(out)
+    elif dataset is None:
+        raise typer.BadParameter("name the dataset: --dataset DIR")
+    else:
+        answer(Dataset.open(dataset).snapshot(), query, format_.value, out_file)
+
+
+@import_app.command("tracks")
+def import_tracks(
+    file: Annotated[Path, typer.Argument(help="Parquet with a row per track: movie_id, track_id, …, embeddings.")],
+    dataset: DatasetOption,
+    json_file: JsonOption = None,
+) -> None:
+    """Precomputed tracks become movies of a dataset.
+
+    Columns: movie_id, track_id, shot_id, start_frame, end_frame (exclusive), embeddings (a list of face embeddings);
+    optional: identity, fps. Tracks of one shot whose frames overlap are cannot-link.
+    """
+    from workflows.tracks_import import import_tracks as run
+
+    counts = run(file, dataset)
+    printing.imported(counts, dataset)
+    write_json(json_file, {"movies": [asdict(movie) for movie in counts]})
+
+
+@labels_app.command("import")
+def import_labels(
+    file: Annotated[
+        Path, typer.Argument(help="CSV: movie_id, track_id, identity, or movie_id, time_s, x1, y1, x2, y2, identity.")
+    ],
+    dataset: DatasetOption,
+    json_file: JsonOption = None,
+) -> None:
+    """Attach identities to tracks, by number or by place; they outlive every re-harvest.
+
+    Those of each movie that the file names replace the movie's earlier ones.
+    """
+    from harvest.dataset.read import Dataset
+    from workflows.labels import import_labels as run
+
+    changes = run(file, Dataset.open(dataset))
+    printing.labelled(changes)
+    write_json(json_file, {"movies": [asdict(change) for change in changes]})
+
+
+@app.command("config", rich_help_panel=MORE)
+def show_config() -> None:
+    """Print every key of the configuration with its default and its meaning, as YAML."""
+    printing.configuration(keys(Config))
