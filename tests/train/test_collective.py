@@ -1,5 +1,7 @@
 """W workers equal one: plain gloo processes, float64, dropout on, a batch that W does not divide."""
 
+import faulthandler
+import os
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +60,15 @@ def training_rows(loss, rng):
 
 
 def worker(place, count, folder):
+    faulthandler.enable()
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet{count}", rank=place, world_size=count)
     for name in CASES:
         outcome = training(name)
         save_file(outcome, f"{folder}/{name}.{count}.{place}")
     small_sums(place, count)
+    distributed.barrier()
     distributed.destroy_process_group()
+    os._exit(0)  # gloo's threads may still hold tensors when the interpreter ends, which aborts (pytorch#179291)
 
 
 def small_sums(place, count):
