@@ -151,7 +151,7 @@ def test_all_that_castmine_pulls_in_is_pinned_and_is_what_is_installed() -> None
 
 def test_a_harvest_never_loads_duckdb() -> None:
     """Beside torch, duckdb ends a process with pages of complaints about its own objects."""
-    code = "import sys, workflows.harvest_run; sys.exit('duckdb' in sys.modules)"
+    code = "import sys, workflows.harvest.jobs; sys.exit('duckdb' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

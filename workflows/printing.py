@@ -13,11 +13,12 @@ from rich.text import Text
 from workflows.console import err, out
 
 if TYPE_CHECKING:  # each command imports only what it runs: planning a harvest must not load training
-    from workflows.cluster import ClusterSummary
-    from workflows.harvest import HarvestSummary, MovieState
+    from workflows.cluster.run import ClusterSummary
+    from workflows.harvest.plan import MovieState
+    from workflows.harvest.run import HarvestSummary
     from workflows.labels import LabelChange
     from workflows.tracks_import import ImportedCounts
-    from workflows.train import TrainSummary
+    from workflows.train.run import TrainSummary
     from workflows.verify.run import VerifySummary
 
 SHOWN = 30

@@ -15,7 +15,7 @@ from workflows.cli import app
 from workflows.config import Config
 from workflows.demo.movie import DemoMovie
 from workflows.demo.run import run_demo, shortfalls
-from workflows.harvest import MovieState
+from workflows.harvest.plan import MovieState
 
 MADE = DemoMovie("demo", Path("demo.mp4"), Path("truth.csv"), people=8, frames=1927, shots=35, appearances=52)
 PEOPLE = [f"person {number % 8}" for number in range(52)]

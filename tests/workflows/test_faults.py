@@ -16,9 +16,9 @@ from harvest.faces import find_pack
 from harvest.video import VideoReader
 from tests.workflows.conftest import Castmine, Harvested, digests
 from workflows.config import Config, load_config
-from workflows.harvest import MovieState
-from workflows.harvest_run import HarvestRun
-from workflows.worker import HarvestWorker
+from workflows.harvest.jobs import HarvestRun
+from workflows.harvest.plan import MovieState
+from workflows.harvest.worker import HarvestWorker
 
 SPLIT = ("--workers", 1, "--segment-minutes", 0.05)
 """Two segments of hamilton.mp4, one after the other."""
@@ -164,7 +164,7 @@ def test_a_hung_decoder_is_killed_and_tried_again_and_at_last_a_failure(
     for name in ("always", "once"):
         shutil.copyfile(harvested.corpus / "hamilton.mp4", corpus / f"{name}.mp4")
     config = load_config(None, ["run.stall_s=12", "run.attempts=2", "run.workers=2"])
-    monkeypatch.setattr("workflows.harvest_run.HarvestWorker", SleepyWorker)
+    monkeypatch.setattr("workflows.harvest.jobs.HarvestWorker", SleepyWorker)
     dataset = Dataset.create(tmp_path / "dataset")
     states = run(dataset, corpus, harvested, config, ray_address)
     assert (states["always"].state, states["once"].state) == ("failed", "done")
@@ -210,7 +210,7 @@ def test_a_movie_in_which_seeks_are_wrong_is_done_again_as_one_segment_and_marke
     for name in ("shifted", "error"):
         shutil.copyfile(harvested.corpus / "hamilton.mp4", corpus / f"{name}.mp4")
     config = load_config(None, ["run.segment_minutes=0.05", "run.workers=2"])
-    monkeypatch.setattr("workflows.harvest_run.HarvestWorker", BrokenSeekWorker)
+    monkeypatch.setattr("workflows.harvest.jobs.HarvestWorker", BrokenSeekWorker)
     dataset = Dataset.create(tmp_path / "dataset")
     states = run(dataset, corpus, harvested, config, ray_address)
     tables = Dataset.open(harvested.dataset)

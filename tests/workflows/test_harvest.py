@@ -17,7 +17,7 @@ from harvest.faces import find_pack
 from harvest.identity import source_stamp
 from tests.workflows.conftest import Castmine, Harvested, digests
 from workflows.config import load_config
-from workflows.harvest import plan_movie
+from workflows.harvest.plan import plan_movie
 
 HEAVY = ("ray", "torch", "decord", "av", "onnxruntime", "boxmot", "insightface", "cv2", "sklearn", "scipy")
 RUN_AND_LIST = f"""

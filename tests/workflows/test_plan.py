@@ -14,7 +14,8 @@ from harvest.errors import CorpusError
 from harvest.faces import Pack
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from workflows.config import Config
-from workflows.harvest import harvest, plan_movie
+from workflows.harvest.plan import plan_movie
+from workflows.harvest.run import harvest
 
 PACK = Pack("pack", "insightface", (), "hash of the pack", 0.5)
 CONFIG = Config()

@@ -66,7 +66,7 @@ def harvest(
 
     Only what is new or changed is done. Stop it with Ctrl-C; the same command goes on where it was.
     """
-    from workflows.harvest import harvest as run
+    from workflows.harvest.run import harvest as run
 
     flags = {
         "workers": workers,

@@ -12,16 +12,17 @@ from cluster.metrics import Metrics
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError, TooLittleDataError
 from workflows import printing
-from workflows.cluster import ClusterSummary, cluster
+from workflows.cluster.run import ClusterSummary, cluster
 from workflows.config import Config
 from workflows.console import meter, out
 from workflows.demo.camera import FPS
 from workflows.demo.movie import DemoMovie, make_demo_movie
-from workflows.harvest import HarvestSummary, MovieState, harvest
+from workflows.harvest.plan import MovieState
+from workflows.harvest.run import HarvestSummary, harvest
 from workflows.labels import import_labels
 from workflows.ray_cluster import ray_cluster
 from workflows.report.write import page_name, write_report
-from workflows.train import train
+from workflows.train.run import train
 
 STEPS = 6
 MODELS = "bundled"

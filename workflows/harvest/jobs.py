@@ -18,10 +18,10 @@ from harvest.segments import Segment, plan_segments
 from harvest.video import check_decode_device
 from workflows.config import Config
 from workflows.console import Meter, meter
-from workflows.harvest import MovieState
+from workflows.harvest.plan import MovieState
+from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.pool import Job, Pool
 from workflows.ray_cluster import check_gpus, ray_cluster
-from workflows.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 
 FINISH_WEIGHT = 1e12
 """A movie whose segments are all there is committed before anything else is begun."""
