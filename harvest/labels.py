@@ -49,22 +49,35 @@ class FaceIndex:
     """
 
     def __init__(self, faces: pa.Table, width: int, height: int, fps: float) -> None:
-        order = np.argsort(faces["time_s"].to_numpy(), kind="stable")
-        self._times = faces["time_s"].to_numpy()[order]
-        self._tracks = faces["track_id"].to_numpy()[order]
+        times, tracks = faces["time_s"].to_numpy(), faces["track_id"].to_numpy()
+        order = np.lexsort((times, tracks))
+        self._times, self._tracks = times[order], tracks[order]
         boxes = np.stack([faces[side].to_numpy(zero_copy_only=False) for side in ("x1", "y1", "x2", "y2")], axis=1)
         self._boxes = boxes[order] / np.array([width or 1, height or 1] * 2, np.float64)
+        self._starts = np.flatnonzero(np.diff(self._tracks, prepend=np.int64(-1)))
+        self._ends = np.append(self._starts[1:], len(order))
         self._half_frame_s = 0.51 / fps
 
     def track_at(self, anchor: Anchor) -> int | None:
-        """The track whose box overlaps the anchor most, from `MATCH_IOU` on, in the frame nearest to its time."""
-        near = np.searchsorted(self._times, [anchor.time_s - self._half_frame_s, anchor.time_s + self._half_frame_s])
-        rows = np.arange(*near)
+        """The track whose box overlaps the anchor most, from `MATCH_IOU` on, each in its frame nearest to the time.
+
+        Not in the frames of a constant rate around it: where the rate varies, the nearest may be half a second away.
+        """
+        if not len(self._times):
+            return None
+        begun = self._times[self._starts] - self._half_frame_s <= anchor.time_s
+        seen = np.flatnonzero(begun & (anchor.time_s <= self._times[self._ends - 1] + self._half_frame_s))
+        rows = np.array([self._nearest(track, anchor.time_s) for track in seen], np.int64)
         if not len(rows):
             return None
         overlap = iou(self._boxes[rows], np.array([anchor.x1, anchor.y1, anchor.x2, anchor.y2]))
         best = int(np.nanargmax(overlap)) if np.isfinite(overlap).any() else 0
         return int(self._tracks[rows[best]]) if overlap[best] >= MATCH_IOU else None
+
+    def _nearest(self, track: int, time_s: float) -> int:
+        """The row of the track's face that is nearest in time, the earlier of two."""
+        first, last = self._starts[track], self._ends[track]
+        return int(first + np.abs(self._times[first:last] - time_s).argmin())
 
     def has_track(self, track_id: int) -> bool:
         return bool((self._tracks == track_id).any())

@@ -50,6 +50,18 @@ def test_a_place_hits(case: str, anchor: Anchor, track: int | None) -> None:
     assert index(HARVEST).track_at(anchor) == track, case
 
 
+def test_where_the_frame_rate_varies_the_nearest_face_may_be_far_off_in_time() -> None:
+    """A camera that drops to a frame every 0.8 s in the dark: most moments lie far from any."""
+    rows = [
+        {"track_id": 4, "frame": frame, "time_s": time_s, "x1": x, "y1": 0, "x2": x + 20, "y2": 20}
+        for frame, (time_s, x) in enumerate([(0.0, 0), (0.1, 0), (0.9, 40), (1.7, 80)])
+    ]
+    slow = FaceIndex(pa.Table.from_pylist(rows, schema=SCHEMAS["faces"]), WIDTH, HEIGHT, FPS)
+    assert slow.track_at(at(6, 40)) == 4
+    assert slow.track_at(at(6, 0)) is None, "the face has gone on by then"
+    assert slow.track_at(at(20, 80)) is None, "after the track"
+
+
 def test_a_track_has_three_places_and_a_short_one_fewer() -> None:
     assert [anchor.time_s for anchor in index(HARVEST).anchors_of(0)] == [0.0, 1.4, 2.9]
     assert len(index({0: (range(2), 0)}).anchors_of(0)) == 2
