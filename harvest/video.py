@@ -57,15 +57,18 @@ class VideoReader(Protocol):
         """(frame number, (h, w, 3) uint8 RGB) from `start` to the last announced frame, or VideoDecodeError."""
 
 
-def open_video(path: str | Path, device: str = "cpu", num_threads: int = 1) -> VideoReader:
+def open_video(
+    path: str | Path, device: str = "cpu", num_threads: int = 1, longest_pause_s: float = MISSING_S
+) -> VideoReader:
     """Open a video file with decord on `device`, or with PyAV where decord is known to miscount (seekable: False).
 
     Raises VideoDecodeError, which says what is wrong, for what is no video, has no picture, or is truncated. Found at
     opening: an MP4 or AVI with fewer frames than its header counts, a Matroska file that ends before its announced
-    duration, a transport stream that ends inside a packet, a hole of a second in a constant rate. Found while
-    reading: any frame that is missing or that the decoder refuses. Not found: damage that still decodes to as many
-    frames (a flipped bit may only spoil pictures), a Matroska block of less than a second lost in mid-movie, and a
-    transport stream cut off between two packets, which announces no length.
+    duration, a transport stream that ends inside a packet, a hole longer than `longest_pause_s` in a constant rate
+    (mostly damage, and so refused; a recorder that paused leaves one too). Found while reading: any frame that is
+    missing or that the decoder refuses. Not found: damage that still decodes to as many frames (a flipped bit may only
+    spoil pictures), a Matroska block of less than a second lost in mid-movie, and a transport stream cut off between
+    two packets, which announces no length.
     """
     path = Path(path)
     announced = announcement(path)
@@ -73,11 +76,11 @@ def open_video(path: str | Path, device: str = "cpu", num_threads: int = 1) -> V
         if announced.format == "mpegts" and ends_inside_a_packet(path):
             raise VideoDecodeError(f"{path}: the file ends inside a packet (truncated? copy it again)")
         streamed = _StreamReader(path, num_threads)
-        _check_holes(path, streamed.facts)
+        _check_holes(path, streamed.facts, longest_pause_s)
         return streamed
     reader = _DecordReader(path, device, num_threads)
     _check_whole(path, announced, reader.facts)
-    _check_holes(path, reader.facts)
+    _check_holes(path, reader.facts, longest_pause_s)
     return reader
 
 
@@ -115,13 +118,18 @@ def _check_whole(path: Path, announced: Announcement, facts: VideoFacts) -> None
             raise VideoDecodeError(f"{path}: ends at {there} of {wanted} announced (file truncated?)")
 
 
-def _check_holes(path: Path, facts: VideoFacts) -> None:
+def _check_holes(path: Path, facts: VideoFacts, longest_pause_s: float) -> None:
     """Raise VideoDecodeError if frames are missing within a movie of constant rate (a Matroska block that was lost)."""
     steps_s = np.diff(facts.times_s)
     usual = np.abs(steps_s - np.median(steps_s)) < 2e-3
-    if usual.mean() >= min(CONSTANT_SHARE, 1 - 1 / len(steps_s)) and steps_s.max() > MISSING_S + np.median(steps_s):
-        at = timecode(float(facts.times_s[int(steps_s.argmax())]))
-        raise VideoDecodeError(f"{path}: no frames for {steps_s.max():.1f} s after {at} (file damaged?)")
+    if usual.mean() >= min(CONSTANT_SHARE, 1 - 1 / len(steps_s)) and steps_s.max() > longest_pause_s + np.median(
+        steps_s
+    ):
+        at, hole_s = timecode(float(facts.times_s[int(steps_s.argmax())])), float(steps_s.max())
+        raise VideoDecodeError(
+            f"{path}: no frames for {hole_s:.1f} s after {at} (file damaged? if the recorder paused there: "
+            f"--set decode.longest_pause_s={np.ceil(hole_s):.0f})"
+        )
 
 
 class _DecordReader:

@@ -19,6 +19,8 @@ class DecodeConfig(Section):
 
     device: Literal["cpu", "cuda"] = "cpu"
     """cuda: NVDEC through a decord that was built with CUDA; checked at start."""
+    longest_pause_s: float = Field(1.0, gt=0)
+    """A longer hole in a movie of constant frame rate is damage. Raise it for recordings that were paused."""
 
 
 class RunConfig(Section):

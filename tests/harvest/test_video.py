@@ -198,6 +198,26 @@ def test_a_zeroed_stretch_is_an_error_that_says_how_far_it_came(folder: Path) ->
         numbers(open_video(path), 0)
 
 
+def write_paused(path: Path) -> None:
+    """50 frames at 25 frames a second, before the 30th of which a recorder has waited 3 s."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 64, 64
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 5 * number, np.uint8), "rgb24")
+            frame.pts = number + 75 * (number >= 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def test_a_pause_of_the_recorder_is_taken_for_damage_until_it_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "paused.mkv"
+    write_paused(path)
+    with pytest.raises(VideoDecodeError, match=r"no frames for 3\.0 s .*--set decode\.longest_pause_s=4"):
+        open_video(path)
+    assert open_video(path, longest_pause_s=4).facts.frames == 50
+
+
 def write_text(path: Path) -> None:
     path.write_text("this is not a video\n" * 200)
 

@@ -165,7 +165,8 @@ class HarvestWorker:
         return MovieReport(rows, record.drops, record.facts.seekable)
 
     def _open(self, movie: Movie) -> VideoReader:
-        return open_video(movie.uri, self._config.decode.device)
+        decode = self._config.decode
+        return open_video(movie.uri, decode.device, longest_pause_s=decode.longest_pause_s)
 
     def _alive(self, frame: int) -> None:
         self._units += 1
