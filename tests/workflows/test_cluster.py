@@ -11,7 +11,7 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.views import connect
 from harvest.errors import CastmineError, ConfigError, DatasetError, TooLittleDataError
 from tests.workflows.conftest import Castmine, Harvested
-from workflows.cluster import KFrom, cluster
+from workflows.cluster.run import KFrom, cluster
 from workflows.config import load_config
 from workflows.labels import import_labels
 from workflows.ray_cluster import ray_cluster

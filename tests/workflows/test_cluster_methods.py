@@ -8,7 +8,7 @@ from cluster.methods import METHODS
 from harvest.dataset.read import Dataset
 from harvest.errors import ConfigError
 from tests.workflows.conftest import Harvested
-from workflows.cluster import cluster
+from workflows.cluster.run import cluster
 from workflows.config import load_config
 from workflows.ray_cluster import ray_cluster
 

@@ -45,7 +45,7 @@ def cluster(
     json_file: JsonOption = None,
 ) -> None:
     """Group the tracks of each movie into its cast; score it where labels exist."""
-    from workflows.cluster import cluster as cluster_all
+    from workflows.cluster.run import cluster as cluster_all
 
     chosen = [movie for movie in movies.split(",") if movie]
     summary = cluster_all(

@@ -16,9 +16,9 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord, failure_record_path
 from harvest.dataset.schema import SCHEMAS
 from harvest.errors import DatasetError
-from harvest.tracks import read_face_embeddings, read_track_set
-from train.normalise import l2_normalised
-from train.registry import Model, load_model
+from harvest.tracks import read_track_set
+from train.registry import load_model
+from workflows.cluster.embedding import embed_movie
 from workflows.config import Config
 from workflows.labels import identities
 
@@ -66,11 +66,18 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
         raise DatasetError(f"{job.root}: has no movie {job.movie_id!r} any more")
     tracks = read_track_set(dataset, movie)
     model = load_model(job.model) if job.model else None
-    embeddings = model.embed_tracks(tracks.means.astype(np.float64)) if model else tracks.means
+    embedded = embed_movie(dataset, movie, tracks, model, METHODS[job.method].needs_faces)
     named = identities(dataset, job.movie_id)
     stop = _stop(job, movie, named)
-    faces = _faces(dataset, movie, model) if METHODS[job.method].needs_faces else None
-    cast = cluster_movie(embeddings, tracks.cannot_link, stop, job.config.cluster, job.method, faces=faces)
+    cast = cluster_movie(
+        embedded.means,
+        tracks.cannot_link,
+        stop,
+        job.config.cluster,
+        job.method,
+        faces=embedded.student,
+        teacher=embedded.teacher,
+    )
     names = [named.get(int(track)) for track in tracks.track_ids]
     metrics = score_movie(cast.labels, names, tracks.cannot_link, _frames(dataset, movie))
     model_name = model.name if model else BASE
@@ -91,7 +98,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
         "metrics": asdict(metrics) if metrics else None,
     }
     commit_derived(dataset.store, "clusters", job.run, job.movie_id, movie.harvest_id, table, notes)
-    _forget_failure(dataset, job.movie_id)
+    dataset.store.delete(failure_record_path(job.movie_id, "cluster"))
     return ClusteredMovie(
         job.movie_id, n, cast.clusters, cast.asked, stop.threshold, cast.violations, cast.seconds, metrics
     )
@@ -100,13 +107,6 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
 def source_of_k(method: str, k_from: KFrom) -> str:
     """Where K came from, as it is noted beside a result."""
     return "method" if METHODS[method].finds_k else str(k_from)
-
-
-def _faces(dataset: Dataset, movie: MovieRecord, model: Model | None) -> list[NDArray[np.float64]]:
-    """Unit faces (n_i, d) of each track, each through the model where there is one."""
-    tracks = read_face_embeddings(dataset, movie)
-    unit = [l2_normalised(faces, f"{movie.movie_id}, faces of track {row}") for row, faces in enumerate(tracks)]
-    return [model.embed_tracks(faces) for faces in unit] if model else unit
 
 
 def _frames(dataset: Dataset, movie: MovieRecord) -> NDArray[np.int64]:
@@ -133,9 +133,3 @@ def _stop(job: ClusterJob, movie: MovieRecord, named: dict[int, str]) -> Stop:
             )
         return Stop(clusters=movie.facts.cast_size)
     return Stop(clusters=int(job.k_from))
-
-
-def _forget_failure(dataset: Dataset, movie_id: str) -> None:
-    earlier = {failure.movie_id: failure.stage for failure in dataset.failures()}
-    if earlier.get(movie_id) == "cluster":
-        dataset.store.delete(failure_record_path(movie_id))

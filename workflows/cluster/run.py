@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from cluster.methods import METHODS
@@ -11,9 +10,9 @@ from cluster.metrics import CorpusMetrics, score_corpus
 from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
-from harvest.errors import ConfigError, DatasetError, TooLittleDataError
+from harvest.errors import ConfigError, DatasetError
 from train.registry import load_model
-from workflows.cluster_task import BASE, ClusteredMovie, ClusterJob, KFrom, cluster_one, source_of_k
+from workflows.cluster.task import BASE, ClusteredMovie, ClusterJob, KFrom, cluster_one, source_of_k
 from workflows.config import Config
 from workflows.console import meter
 
@@ -51,6 +50,7 @@ def cluster(
         CastmineError: nothing could be begun: an empty dataset, an unknown movie or method, a model for another pack,
             no threshold to be had. What goes wrong with one movie is in the summary and in `failures` instead.
     """
+    from workflows.cluster.thresholds import thresholds_for
     from workflows.ray_cluster import map_tasks, ray_cluster
 
     began = time.monotonic()
@@ -67,7 +67,8 @@ def cluster(
     failed: dict[str, str] = {}
     with meter("cluster", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
         in_flight = config.run.workers or cores
-        thresholds, source = _thresholds(dataset, records, method, model, k_from, config, in_flight)
+        wanted = k_from == "threshold" and not METHODS[method].finds_k
+        thresholds, source = thresholds_for(dataset, records, model, config, in_flight) if wanted else ({}, "")
         jobs = [
             ClusterJob(
                 dataset.root, record.movie_id, method, model, k_from, thresholds.get(record.models_hash), run, config
@@ -119,49 +120,3 @@ def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
             f"{dataset.store.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}"
         )
     return [records[movie] for movie in movies] if movies else list(records.values())
-
-
-def _thresholds(
-    dataset: Dataset,
-    records: list[MovieRecord],
-    method: str,
-    model: str | None,
-    k_from: KFrom,
-    config: Config,
-    in_flight: int,
-) -> tuple[dict[str, float], str]:
-    """The threshold by models_hash, and where it comes from, in words."""
-    if k_from != "threshold" or METHODS[method].finds_k:
-        return {}, ""
-    packs = {record.models_hash for record in records if record.rows("tracks") > 1}
-    if config.cluster.threshold is not None:
-        return dict.fromkeys(packs, config.cluster.threshold), "cluster.threshold in the config"
-    if model:
-        card = load_model(model).card
-        if card.threshold is None:
-            raise TooLittleDataError(
-                f"{model}: its card has no threshold; give --k-from N or --set cluster.threshold=0.5"
-            )
-        return dict.fromkeys(packs, card.threshold), f"the model's card: {card.calibration}"
-    return _pack_thresholds(dataset, packs, config, in_flight)
-
-
-def _pack_thresholds(dataset: Dataset, packs: set[str], config: Config, in_flight: int) -> tuple[dict[str, float], str]:
-    from workflows.thresholds import pack_card
-
-    thresholds, sources = {}, []
-    everything = sorted(dataset.records(), key=lambda record: (record.models_hash, record.movie_id))
-    for models_hash, movies in groupby(everything, key=lambda record: record.models_hash):
-        if models_hash not in packs:
-            continue
-        card = pack_card(dataset, movies, config.train, in_flight)
-        threshold = card.shipped_threshold if card.threshold is None else card.threshold
-        if threshold is None:
-            raise TooLittleDataError(
-                f"{card.name}: no threshold is known for this pack and {card.calibration}; "
-                "give --k-from N, or --set cluster.threshold=0.5"
-            )
-        thresholds[models_hash] = threshold
-        shipped = f"shipped with castmine for {card.name}; {card.calibration}"
-        sources.append(card.calibration if card.threshold is not None else shipped)
-    return thresholds, "; ".join(sources)

@@ -1,8 +1,9 @@
-"""The threshold at which a pack's own embeddings cluster: calibrated from the corpus's links, kept on its card."""
+"""The distance at which a representation's clusters end; a pack's is calibrated on the corpus's links for its card."""
 
 import hashlib
 from collections.abc import Iterable
 from functools import reduce
+from itertools import groupby
 from operator import add
 
 import numpy as np
@@ -15,7 +16,48 @@ from harvest.tracks import read_face_embeddings, read_track_set
 from train.calibration import LinkDistances, equal_error_threshold
 from train.config import TrainConfig
 from train.mining import mine_movie
+from train.registry import load_model
+from workflows.config import Config
 from workflows.ray_cluster import map_tasks
+
+
+def thresholds_for(
+    dataset: Dataset, records: list[MovieRecord], model: str | None, config: Config, in_flight: int
+) -> tuple[dict[str, float], str]:
+    """The threshold by models_hash, and where it comes from, in words: the config, the model's card or the pack's.
+
+    Raises TooLittleDataError where none of them has one.
+    """
+    packs = {record.models_hash for record in records if record.rows("tracks") > 1}
+    if config.cluster.threshold is not None:
+        return dict.fromkeys(packs, config.cluster.threshold), "cluster.threshold in the config"
+    if model:
+        card = load_model(model).card
+        if card.threshold is None:
+            raise TooLittleDataError(
+                f"{model}: its card has no threshold; give --k-from N or --set cluster.threshold=0.5"
+            )
+        return dict.fromkeys(packs, card.threshold), f"the model's card: {card.calibration}"
+    return _pack_thresholds(dataset, packs, config, in_flight)
+
+
+def _pack_thresholds(dataset: Dataset, packs: set[str], config: Config, in_flight: int) -> tuple[dict[str, float], str]:
+    thresholds, sources = {}, []
+    everything = sorted(dataset.records(), key=lambda record: (record.models_hash, record.movie_id))
+    for models_hash, movies in groupby(everything, key=lambda record: record.models_hash):
+        if models_hash not in packs:
+            continue
+        card = pack_card(dataset, movies, config.train, in_flight)
+        threshold = card.shipped_threshold if card.threshold is None else card.threshold
+        if threshold is None:
+            raise TooLittleDataError(
+                f"{card.name}: no threshold is known for this pack and {card.calibration}; "
+                "give --k-from N, or --set cluster.threshold=0.5"
+            )
+        thresholds[models_hash] = threshold
+        shipped = f"shipped with castmine for {card.name}; {card.calibration}"
+        sources.append(card.calibration if card.threshold is not None else shipped)
+    return thresholds, "; ".join(sources)
 
 
 def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConfig, in_flight: int) -> PackCard:
