@@ -28,9 +28,9 @@ from train.registry import load_model
 from train.split import split_movies
 from workflows.cli import app
 from workflows.config import Config, RunConfig, load_config
-from workflows.train import TrainSummary, train
-from workflows.train_network import FitJob, fit_on_worker
-from workflows.train_rows import read_learning
+from workflows.train.rows import read_learning
+from workflows.train.run import TrainSummary, train
+from workflows.train.workers import FitJob, fit_on_worker
 
 QUICK = FitConfig(epochs=3, epoch_steps=1)
 CONFIG = Config(

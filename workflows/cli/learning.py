@@ -53,8 +53,8 @@ def train(
 
     Refuses, with exit status 2, a corpus that is too small to learn anything but noise from.
     """
-    from workflows.train import CLOSED_FORM
-    from workflows.train import train as run
+    from workflows.train.run import CLOSED_FORM
+    from workflows.train.run import train as run
 
     if preset and method:
         raise typer.BadParameter("give --preset or --method, not both")

@@ -50,7 +50,8 @@ def verify(root: str, models: Sequence[str], out: Path, config: Config, address:
     from workflows.ray_cluster import map_tasks, ray_cluster
 
     began = time.monotonic()
-    records = Dataset.open(root).records()
+    dataset = Dataset.open(root)
+    records = dataset.records()
     if not records:
         raise DatasetError(f"{root}: holds no movie yet; harvest or import some first")
     cards = _cards(models, records)
@@ -58,7 +59,8 @@ def verify(root: str, models: Sequence[str], out: Path, config: Config, address:
     movies: list[VerifiedMovie] = []
     failed: dict[str, str] = {}
     longest_first = sorted(records, key=lambda record: -record.rows("tracks"))
-    jobs = [VerifyJob(root, record.movie_id, tuple(models), config) for record in longest_first]
+    folders = tuple(str(Path(model).absolute()) for model in models)  # tasks on a cluster run in folders of their own
+    jobs = [VerifyJob(dataset.root, record.movie_id, folders, config) for record in longest_first]
     with meter("verify", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
         for job, result in map_tasks(verify_one, jobs, config.run.workers or cores):
             if isinstance(result, VerifiedMovie):

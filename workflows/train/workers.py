@@ -77,7 +77,7 @@ def _fit(job: FitJob) -> None:
     from train.losses import build_loss
     from train.networks import Network, build_network, embed_rows
     from train.repeats import RepeatedRows
-    from workflows.train_rows import read_learning
+    from workflows.train.rows import read_learning
 
     chosen, config = recipe(job.recipe), job.config
     learning = read_learning(Dataset.open(job.root), chosen, job.split, config)

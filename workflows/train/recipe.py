@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError, TooLittleDataError
 from train.checkpoint import Checkpoints
 from train.config import TrainConfig
@@ -16,9 +17,9 @@ from train.networks import build_network
 from train.presets import Recipe, recipe
 from train.subspace import fit_subspace, refuse_too_little
 from workflows.config import RunConfig
-from workflows.train import Corpus, Learned
-from workflows.train_network import FitJob, fitted, run_fit
-from workflows.train_rows import Learning, read_learning
+from workflows.train.corpus import Corpus, Learned
+from workflows.train.rows import Learning, read_learning
+from workflows.train.workers import FitJob, fitted, run_fit
 
 Show = Callable[[float, float, str], None]
 """Is told how much is done, of how much, and what is going on."""
@@ -29,16 +30,13 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
 
     Checkpoints lie in the hidden folder beside `out` until `forget`.
     """
-    from harvest.dataset.read import Dataset
-
     chosen, config = recipe(name), corpus.config
     if not chosen.identities:
         refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, config.subspace)
-    root = corpus.root if "://" in corpus.root else str(Path(corpus.root).absolute())
-    learning = read_learning(Dataset.open(root), chosen, corpus.split, config)
+    learning = read_learning(Dataset.open(corpus.root), chosen, corpus.split, config)
     checkpoints = Checkpoints(_folder(out))
     checkpoints.begin(_settings(corpus, name), resume)
-    job = FitJob(root, name, config, corpus.split, corpus.movie.embedding_size, run.device, checkpoints.folder)
+    job = FitJob(corpus.root, name, config, corpus.split, corpus.movie.embedding_size, run.device, checkpoints.folder)
     run_fit(job, run, lambda: _show(checkpoints, config, show))
     state = checkpoints.load()
     if state is None:

@@ -1,18 +1,15 @@
 """`castmine train`: mine every movie, learn, check on held-out movies, save model and card.
 
-The closed form is solved here, from sums movie by movie; networks are trained by workflows/train_network.py.
+The closed form is solved here, from sums movie by movie; a recipe that trains a network goes on in recipe.py.
 """
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieRecord
 from harvest.errors import TooLittleDataError
 from train.calibration import equal_error_threshold
 from train.config import TrainConfig
@@ -21,10 +18,11 @@ from train.registry import ModelCard, refuse_other_folder, save_model
 from train.representation import Embedding
 from train.split import Split, split_movies
 from train.subspace import fit_subspace
-from train.validation import Gain, MovieMeasures, held_out_gains, refused_gains, total
+from train.validation import Gain, MovieMeasures, held_out_gains, refused_gains
 from workflows.config import Config
 from workflows.console import meter
-from workflows.train_movies import MovieJob, measure_movies, of_one_pack
+from workflows.train.corpus import Corpus, Learned
+from workflows.train.movies import MovieJob, measure_movies, of_one_pack
 
 CLOSED_FORM = "mvcorr-linear"
 """The method that needs no network, as `--method` names it; all others are recipes of train/presets.py."""
@@ -39,42 +37,6 @@ class TrainSummary:
     mined: dict[str, int]
     """Mined tracks by movie_id."""
     seconds: float
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What a training begins with."""
-
-    root: str
-    records: list[MovieRecord]
-    split: Split
-    config: TrainConfig
-    """With what a preset fills in."""
-    base: dict[str, MovieMeasures]
-    """By movie_id, as the pack embeds."""
-    measure: Callable[[Embedding], dict[str, MovieMeasures]]
-    """The same as a model embeds: a Ray task a movie."""
-
-    @property
-    def movie(self) -> MovieRecord:
-        """One of them: all are of one pack."""
-        return self.records[0]
-
-    def total(self, measured: dict[str, MovieMeasures], movies: Iterable[str]) -> MovieMeasures:
-        """The sum over movies, always in their sorted order: floating-point sums depend on it."""
-        return total(measured[movie_id] for movie_id in movies)
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What a method found."""
-
-    embedding: Embedding
-    adapted: dict[str, MovieMeasures]
-    """By movie_id, as it embeds."""
-    facts: dict[str, Any] = field(default_factory=dict)
-    """Fields of the card that only it knows."""
-    notes: tuple[str, ...] = ()
 
 
 def train(
@@ -95,13 +57,14 @@ def train(
     began = time.monotonic()
     closed = method == CLOSED_FORM
     settings = config.train if closed else filled(recipe(method), config.train)
-    records = of_one_pack(Dataset.open(root))
+    dataset = Dataset.open(root)
+    records = of_one_pack(dataset)
     refuse_other_folder(out)
     split = split_movies({record.movie_id: record.facts.split for record in records}, settings.split)
     with meter("train", "movies or epochs") as shown, ray_cluster(address, config.run.workers) as cores:
         if config.run.device == "cuda" and not closed:
             check_gpus(address, config.run.gpus_per_worker)
-        jobs = [MovieJob(root, movie_id, settings) for movie_id in split.train + split.validation]
+        jobs = [MovieJob(dataset.root, movie_id, settings) for movie_id in split.train + split.validation]
 
         def measure(embedding: Embedding | None = None) -> dict[str, MovieMeasures]:
             asked = [replace(job, embedding=embedding) for job in jobs]
@@ -110,17 +73,17 @@ def train(
 
         base = measure()
         _refuse_few_movies(split, settings)
-        corpus = Corpus(root, records, split, settings, base, measure)
+        corpus = Corpus(dataset.root, records, split, settings, base, measure)
         if closed:
             learned = _solve(corpus)
         else:
-            from workflows.train_recipe import learn
+            from workflows.train.recipe import learn
 
             learned = learn(corpus, method, out, config.run, resume, shown.update)
     card = _card(method, corpus, learned)
     save_model(out, learned.embedding, card)
     if not closed:
-        from workflows.train_recipe import forget
+        from workflows.train.recipe import forget
 
         forget(out)
     mined = {movie_id: measures.sums.tracks for movie_id, measures in base.items()}

@@ -19,7 +19,7 @@ from train.normalise import l2_normalised, track_mean
 from train.presets import Recipe
 from train.split import Split
 from workflows.labels import identities
-from workflows.train_movies import current, read_mined
+from workflows.train.movies import current, read_mined
 
 Rows32 = npt.NDArray[np.float32]
 
