@@ -57,9 +57,10 @@ def commit_movie(store: Store, tables: Mapping[str, pa.Table], **fields: Any) ->
 
 
 def put_movie_record(store: Store, record: MovieRecord) -> MovieRecord:
-    """The commit itself; what was said of earlier failures of the movie ends with it."""
+    """The commit itself; what was said of earlier failures of the movie, of any kind of work, ends with it."""
     store.put(movie_record_path(record.movie_id), record.to_json())
-    store.delete(failure_record_path(record.movie_id))
+    for kind in store.names("records/failures"):
+        store.delete(failure_record_path(record.movie_id, kind))
     return record
 
 
@@ -84,9 +85,9 @@ def commit_derived(
 def note_failure(
     store: Store, movie_id: str, uri: str, stage: str, error: str, message: str, attempts: int
 ) -> FailureRecord:
-    """Remember that a movie could not be done, beside whatever was committed of it before."""
+    """Remember that a movie could not be done, beside what was committed of it and what failed in other work."""
     record = FailureRecord(
         movie_id=movie_id, uri=uri, stage=stage, error=error, message=message, attempts=attempts, at=now()
     )
-    store.put(failure_record_path(movie_id), record.to_json())
+    store.put(failure_record_path(movie_id, record.kind), record.to_json())
     return record

@@ -85,11 +85,14 @@ class Dataset:
         return self._record(movie_record_path(movie_id), MovieRecord)
 
     def failures(self) -> list[FailureRecord]:
-        """Movies that could not be done, by movie_id."""
-        return sorted(self._records("records/failures", FailureRecord), key=lambda record: record.movie_id)
+        """What could not be done, by movie_id and kind of work."""
+        kinds = self.store.names("records/failures")
+        found = [record for kind in kinds for record in self._records(f"records/failures/{kind}", FailureRecord)]
+        return sorted(found, key=lambda record: (record.movie_id, record.kind))
 
-    def failure(self, movie_id: str) -> FailureRecord | None:
-        return self._record(failure_record_path(movie_id), FailureRecord)
+    def failure(self, movie_id: str, kind: str = "harvest") -> FailureRecord | None:
+        """What could not be done with a movie in one kind of work (`records.kind_of_work`)."""
+        return self._record(failure_record_path(movie_id, kind), FailureRecord)
 
     def runs(self, table: str = "clusters") -> list[str]:
         """Names of a derived table's runs, the latest last."""

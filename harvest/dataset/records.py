@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from harvest.dataset.schema import SCHEMA_VERSION
 
+HARVEST_STAGES = ("probe", "harvest", "finish")
+"""Stages of a failure that are one kind of work: a harvest. Any other stage is a kind of its own."""
+
 
 class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,7 +96,7 @@ class DerivedRecord(Record):
 
 
 class FailureRecord(Record):
-    """A movie that could not be done; shown until a later harvest of it commits."""
+    """What could not be done with a movie, one for each kind of work; shown until that or a harvest succeeds."""
 
     movie_id: str
     uri: str
@@ -102,6 +105,16 @@ class FailureRecord(Record):
     message: str
     attempts: int
     at: str
+
+    @property
+    def kind(self) -> str:
+        """The kind of work that failed."""
+        return kind_of_work(self.stage)
+
+
+def kind_of_work(stage: str) -> str:
+    """`harvest` for its stages, otherwise the stage itself: what failed in one kind hides nothing of another."""
+    return "harvest" if stage in HARVEST_STAGES else stage
 
 
 def file_name(name: str) -> str:
@@ -122,8 +135,8 @@ def derived_record_path(table: str, run: str, movie_id: str) -> str:
     return f"records/{table}/{file_name(run)}/{file_name(movie_id)}.json"
 
 
-def failure_record_path(movie_id: str) -> str:
-    return f"records/failures/{file_name(movie_id)}.json"
+def failure_record_path(movie_id: str, kind: str) -> str:
+    return f"records/failures/{file_name(kind)}/{file_name(movie_id)}.json"
 
 
 def shard_path(table: str, movie_id: str, name: str) -> str:

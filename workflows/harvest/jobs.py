@@ -147,8 +147,8 @@ class HarvestRun:
     def _fail(self, movie: Movie, job: Job, error: BaseException) -> None:
         state = self._states[movie.movie_id]
         state.state, state.message = "failed", str(error) or type(error).__name__
-        earlier = {failure.movie_id: failure.attempts for failure in self._dataset.failures()}
-        attempts = earlier.get(movie.movie_id, 0) + job.attempts
+        earlier = self._dataset.failure(movie.movie_id, "harvest")
+        attempts = (earlier.attempts if earlier else 0) + job.attempts
         with suppress(DatasetError):  # a full disk must not end the run; the summary and the exit status name the movie
             note_failure(
                 self._dataset.store,

@@ -13,9 +13,6 @@ from harvest.faces import Pack
 from harvest.identity import config_hash, harvest_id, source_stamp
 from workflows.config import Config
 
-STAGES = ("probe", "harvest", "finish")
-"""Stages of a failure that belong to the harvest."""
-
 
 @dataclass
 class MovieState:
@@ -48,9 +45,7 @@ def plan_movie(movie: Movie, dataset: Dataset, pack: Pack, config: Config) -> Mo
 
 def _forgive(dataset: Dataset, movie: Movie) -> None:
     """Forget that a movie failed whose file is again the one that was harvested, or whose commit was cut short."""
-    failure = dataset.failure(movie.movie_id)
-    if failure and failure.stage in STAGES:
-        dataset.store.delete(failure_record_path(movie.movie_id))
+    dataset.store.delete(failure_record_path(movie.movie_id, "harvest"))
 
 
 def _refresh(dataset: Dataset, record: MovieRecord, movie: Movie) -> None:

@@ -11,7 +11,7 @@ from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
 from harvest.faces import find_pack
 from workflows.config import Config
-from workflows.harvest.plan import STAGES, MovieState, plan_movie
+from workflows.harvest.plan import MovieState, plan_movie
 from workflows.labels import LabelChange, attach_labels
 
 
@@ -57,7 +57,7 @@ def harvest(
     pack = find_pack(models)
     opened = Dataset.create(dataset)
     if retry_failed:
-        failed = {failure.movie_id for failure in opened.failures() if failure.stage in STAGES}
+        failed = {failure.movie_id for failure in opened.failures() if failure.kind == "harvest"}
         movies = [movie for movie in movies if movie.movie_id in failed]
     states = {movie.movie_id: plan_movie(movie, opened, pack, config) for movie in movies}
     try:
