@@ -42,6 +42,10 @@ class RunConfig(Section):
     """How often work is tried whose worker was lost, hung or ran out of memory."""
     stall_s: float = Field(120, gt=0)
     """A worker without progress for so many seconds is killed."""
+    heartbeat_s: float = Field(5, gt=0)
+    """A run writes so often into its journal, which `castmine status` reads, how far it is."""
+    journals: int = Field(50, ge=1)
+    """Journals of earlier runs that a dataset keeps."""
 
 
 class Config(Section):

@@ -70,6 +70,8 @@ class Pool:
         self._order = count()
         self._workers: list[_Worker] = []
         self._unborn, self._idle_since = 0, time.monotonic()
+        self.worker_s = 0.0
+        """Seconds that workers were held so far, summed over them."""
 
     def run(
         self,
@@ -91,11 +93,13 @@ class Pool:
         self._add(jobs)
         try:
             while self._queue or any(worker.job for worker in self._workers):
+                began = time.monotonic()
                 self._hand_out(wanted)
                 for job, result in self._collect():
                     self._add(on_end(job, result))
                 self._listen()
                 self._check_room()
+                self.worker_s += len(self._workers) * (time.monotonic() - began)
                 on_progress({worker.job.key: worker.units for worker in self._workers if worker.job})
         finally:
             for worker in self._workers:

@@ -20,6 +20,7 @@ from workflows.config import Config
 from workflows.console import Meter, meter
 from workflows.harvest.plan import MovieState
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
+from workflows.journal.records import Usage
 from workflows.pool import Job, Pool
 from workflows.ray_cluster import check_gpus, ray_cluster
 
@@ -28,12 +29,22 @@ FINISH_WEIGHT = 1e12
 PROBE_WEIGHT = 1e11
 """All movies are opened before the first is harvested: the longest goes first, and the ETA knows all."""
 
+Watch = Callable[[dict[str, float], Usage], None]
+"""Is told, about twice a second, the frames done of each running job and what the workers hold."""
+
+
+def unwatched(units: dict[str, float], usage: Usage) -> None:
+    """Of a run that keeps no journal."""
+
 
 class HarvestRun:
     """The jobs of a run and what follows from each: probe → segments → finish, or once more as one segment."""
 
-    def __init__(self, dataset: Dataset, pack: Pack, config: Config, states: dict[str, MovieState]) -> None:
+    def __init__(
+        self, dataset: Dataset, pack: Pack, config: Config, states: dict[str, MovieState], watch: Watch = unwatched
+    ) -> None:
         self._dataset, self._pack, self._config, self._states = dataset, pack, config, states
+        self._watch, self._peak_bytes = watch, 0
         self._probes: dict[str, Probe] = {}
         self._segments: dict[str, list[Segment]] = {}
         self._out: Counter[str] = Counter()
@@ -55,7 +66,12 @@ class HarvestRun:
                 return actor.remote(self._dataset.root, self._pack, self._config)
 
             pool = Pool(start, run.workers or cores, run.attempts, run.stall_s)
-            pool.run(self._first_jobs(), self._after, lambda units: self._show(shown, units), self._wanted)
+
+            def progress(units: dict[str, float]) -> None:
+                self._show(shown, units)
+                self._watch(units, self._usage(run.workers or cores, pool.worker_s))
+
+            pool.run(self._first_jobs(), self._after, progress, self._wanted)
 
     def _first_jobs(self) -> list[Job]:
         todo = [state.movie for state in self._states.values() if state.state == "todo"]
@@ -96,6 +112,8 @@ class HarvestRun:
             )
             note_pack(self._dataset.store, card)
         self._probes[movie.movie_id] = probe
+        state = self._states[movie.movie_id]
+        state.total, state.duration_s = probe.facts.frames, probe.facts.duration_s
         record = self._dataset.record(movie.movie_id)
         if record and record.harvest_id == probe.harvest_id:  # moved or touched, but the same bytes
             return [self._finish_job(movie)]
@@ -127,6 +145,7 @@ class HarvestRun:
         state = self._states[movie.movie_id]
         state.frames += report.frames
         state.seconds.update(report.seconds)
+        self._peak_bytes = max(self._peak_bytes, report.peak_bytes)
         self._out[movie.movie_id] -= 1
         if self._out[movie.movie_id]:
             return []
@@ -159,6 +178,10 @@ class HarvestRun:
                 state.message,
                 attempts,
             )
+
+    def _usage(self, workers: int, worker_s: float) -> Usage:
+        share = self._config.run.gpus_per_worker if self._config.run.device == "cuda" else 0
+        return Usage(workers=workers, worker_s=worker_s, gpu_s=worker_s * share, peak_bytes=self._peak_bytes)
 
     def _show(self, shown: Meter, units: dict[str, float]) -> None:
         total = sum(probe.facts.frames for probe in self._probes.values())

@@ -24,6 +24,10 @@ class MovieState:
     seconds: Counter[str] = field(default_factory=Counter)
     """Worker seconds by stage."""
     frames: int = 0
+    """Source frames that workers have done."""
+    total: int = 0
+    """Source frames of the movie; 0: not opened in this run."""
+    duration_s: float = 0
     rows: dict[str, int] = field(default_factory=dict)
     drops: dict[str, int] = field(default_factory=dict)
     seekable: bool = True

@@ -5,13 +5,17 @@ Planning imports neither Ray nor torch nor a decoder: a run with nothing to do t
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 
 from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
 from harvest.faces import find_pack
 from workflows.config import Config
 from workflows.harvest.plan import MovieState, plan_movie
+from workflows.journal.harvesting import HarvestWatch
+from workflows.journal.records import Usage
+from workflows.journal.writer import JournalWriter
 from workflows.labels import LabelChange, attach_labels
 
 
@@ -22,6 +26,8 @@ class HarvestSummary:
     movies: list[MovieState]
     labels: list[LabelChange]
     seconds: float
+    usage: Usage = field(default_factory=Usage)
+    """What the workers held."""
 
     def count(self, state: str) -> int:
         return sum(movie.state == state for movie in self.movies)
@@ -41,12 +47,13 @@ def harvest(
     config: Config,
     address: str | None = None,
     retry_failed: bool = False,
+    journal: JournalWriter | None = None,
 ) -> HarvestSummary:
     """Harvest a corpus into a dataset: what is new or changed, and nothing else.
 
     Args:
         corpus: see `harvest.corpus.list_corpus`. models: a pack's name or folder. address: of a Ray cluster.
-        retry_failed: only the movies that failed before.
+        retry_failed: only the movies that failed before. journal: of the run that this is a part of.
 
     Raises:
         CastmineError: nothing could be begun: no corpus, no models, a dataset that cannot be written, a GPU that is not
@@ -60,11 +67,15 @@ def harvest(
         failed = {failure.movie_id for failure in opened.failures() if failure.kind == "harvest"}
         movies = [movie for movie in movies if movie.movie_id in failed]
     states = {movie.movie_id: plan_movie(movie, opened, pack, config) for movie in movies}
+    watch = HarvestWatch(states)
     try:
         if any(state.state == "todo" for state in states.values()):
             from workflows.harvest.jobs import HarvestRun  # Ray, torch and the decoders: only where there is work
 
-            HarvestRun(opened, pack, config, states).run(address)
+            own = JournalWriter(opened.store, "harvest", corpus, models, config.run)
+            with nullcontext(journal) if journal else own as kept:
+                kept.follow(watch.fields)
+                HarvestRun(opened, pack, config, states, watch).run(address)
     finally:
         labels = attach_labels(opened)  # also of what an interrupted run has committed
-    return HarvestSummary(list(states.values()), labels, time.monotonic() - began)
+    return HarvestSummary(list(states.values()), labels, time.monotonic() - began, watch.usage)

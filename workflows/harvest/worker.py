@@ -1,6 +1,7 @@
 """A harvest worker: the actor that opens movies, harvests their segments and commits them. Frames never leave it."""
 
 import os
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,8 @@ class SegmentReport:
     frames: int
     seconds: dict[str, float]
     """By stage."""
+    peak_bytes: int
+    """Largest resident memory of the worker so far."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class HarvestWorker:
     def harvest(self, movie: Movie, probe: Probe, segment: Segment) -> SegmentReport:
         """Harvest one segment and stage it, unless an interrupted run has. Raises VideoDecodeError."""
         if is_staged(self._dataset.store, movie.movie_id, probe.harvest_id, segment):
-            return SegmentReport(0, {})
+            return SegmentReport(0, {}, _peak_bytes())
         self._units, self._seconds = 0.0, defaultdict(float)
         config = self._config
         result = harvest_segment(
@@ -124,7 +127,7 @@ class HarvestWorker:
         )
         with self._stage("write"):
             stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result)
-        return SegmentReport(int(self._units), dict(self._seconds))
+        return SegmentReport(int(self._units), dict(self._seconds), _peak_bytes())
 
     def finish(self, movie: Movie, probe: Probe, segments: Sequence[Segment]) -> MovieReport | None:
         """Join a movie's staged segments and commit it; None where their borders do not fit (design rule 4).
@@ -181,6 +184,11 @@ class HarvestWorker:
         yield
         within = sum(self._seconds.values()) - within
         self._seconds[name] += time.perf_counter() - began - within
+
+
+def _peak_bytes() -> int:
+    """Largest resident memory of this process so far (ru_maxrss is in KiB on Linux)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _bytes_read() -> int:
