@@ -17,7 +17,7 @@ from harvest.video import VideoReader
 from tests.workflows.conftest import Castmine, Harvested, digests
 from workflows.config import Config, load_config
 from workflows.harvest.jobs import HarvestRun
-from workflows.harvest.plan import MovieState
+from workflows.harvest.plan import HarvestPlan, MovieState
 from workflows.harvest.worker import HarvestWorker
 
 SPLIT = ("--workers", 1, "--segment-minutes", 0.05)
@@ -178,7 +178,7 @@ def test_a_hung_decoder_is_killed_and_tried_again_and_at_last_a_failure(
 
 def run(dataset: Dataset, corpus: Path, harvested: Harvested, config: Config, address: str) -> dict[str, MovieState]:
     states = {movie.movie_id: MovieState(movie) for movie in list_corpus(str(corpus))}
-    HarvestRun(dataset, find_pack(str(harvested.models)), config, states).run(address)
+    HarvestRun(dataset, find_pack(str(harvested.models)), config, HarvestPlan(states)).run(address)
     return states
 
 

@@ -18,7 +18,7 @@ from harvest.segments import Segment, plan_segments
 from harvest.video import check_decode_device
 from workflows.config import Config
 from workflows.console import Meter, meter
-from workflows.harvest.plan import MovieState
+from workflows.harvest.plan import HarvestPlan
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.journal.records import Usage
 from workflows.pool import Job, Pool
@@ -41,10 +41,10 @@ class HarvestRun:
     """The jobs of a run and what follows from each: probe → segments → finish, or once more as one segment."""
 
     def __init__(
-        self, dataset: Dataset, pack: Pack, config: Config, states: dict[str, MovieState], watch: Watch = unwatched
+        self, dataset: Dataset, pack: Pack, config: Config, plan: HarvestPlan, watch: Watch = unwatched
     ) -> None:
-        self._dataset, self._pack, self._config, self._states = dataset, pack, config, states
-        self._watch, self._peak_bytes = watch, 0
+        self._dataset, self._pack, self._config, self._states = dataset, pack, config, plan.states
+        self._force, self._watch, self._peak_bytes = plan.force, watch, 0
         self._probes: dict[str, Probe] = {}
         self._segments: dict[str, list[Segment]] = {}
         self._out: Counter[str] = Counter()
@@ -63,9 +63,9 @@ class HarvestRun:
             actor = ray.remote(HarvestWorker).options(**options)
 
             def start() -> Any:
-                return actor.remote(self._dataset.root, self._pack, self._config)
+                return actor.remote(self._dataset.root, self._pack, self._config, self._force)
 
-            pool = Pool(start, run.workers or cores, run.attempts, run.stall_s)
+            pool = Pool(start, run.workers or cores, run.attempts, run.stall_s, run.start_s)
 
             def progress(units: dict[str, float]) -> None:
                 self._show(shown, units)
@@ -115,7 +115,7 @@ class HarvestRun:
         state = self._states[movie.movie_id]
         state.total, state.duration_s = probe.facts.frames, probe.facts.duration_s
         record = self._dataset.record(movie.movie_id)
-        if record and record.harvest_id == probe.harvest_id:  # moved or touched, but the same bytes
+        if record and record.harvest_id == probe.harvest_id and not self._force:  # moved or touched, but the same bytes
             return [self._finish_job(movie)]
         minutes = self._config.run.segment_minutes if probe.facts.seekable else None
         facts, context = probe.facts, self._config.harvest.shots.context

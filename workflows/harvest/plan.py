@@ -34,15 +34,63 @@ class MovieState:
     message: str = ""
 
 
-def plan_movie(movie: Movie, dataset: Dataset, pack: Pack, config: Config) -> MovieState:
+@dataclass(frozen=True)
+class Selection:
+    """Which of a corpus's movies a run takes on."""
+
+    retry_failed: bool = False
+    """Only the movies that failed before."""
+    limit: int | None = None
+    """At most so many of those that there is something to do for, the first by movie_id."""
+    force: bool = False
+    """Also those that have not changed."""
+
+
+@dataclass(frozen=True)
+class HarvestPlan:
+    """What a harvest is to do."""
+
+    states: dict[str, MovieState]
+    """By movie_id."""
+    later: tuple[str, ...] = ()
+    """Movies to be done that are beyond the limit."""
+    force: bool = False
+    """What is committed is done again."""
+
+    @property
+    def todo(self) -> list[MovieState]:
+        """Movies to be done now."""
+        return [state for state in self.states.values() if state.state == "todo"]
+
+
+def plan_harvest(
+    movies: list[Movie], dataset: Dataset, pack: Pack, config: Config, selection: Selection, settle: bool = True
+) -> HarvestPlan:
+    """What is to be done of a corpus's movies. `settle`: take over into the dataset what needs no harvest."""
+    if selection.retry_failed:
+        failed = {failure.movie_id for failure in dataset.failures() if failure.kind == "harvest"}
+        movies = [movie for movie in movies if movie.movie_id in failed]
+    if selection.force:
+        states = {movie.movie_id: MovieState(movie) for movie in movies}
+    else:
+        states = {movie.movie_id: plan_movie(movie, dataset, pack, config, settle) for movie in movies}
+    todo = [name for name, state in states.items() if state.state == "todo"]
+    later = todo[selection.limit :] if selection.limit is not None else []
+    return HarvestPlan(
+        {name: state for name, state in states.items() if name not in set(later)}, tuple(later), selection.force
+    )
+
+
+def plan_movie(movie: Movie, dataset: Dataset, pack: Pack, config: Config, settle: bool = True) -> MovieState:
     """Whether a movie is to be harvested. A file whose size and time are as recorded is not read again."""
     record = dataset.record(movie.movie_id)
     with suppress(VideoDecodeError):  # the worker finds it again, and it becomes a failure of this movie
         if record and record.facts.uri == movie.uri and record.stamp == source_stamp(movie.uri):
             wanted = harvest_id(record.content_hash, config_hash(config.harvest), pack.hash, pack.threshold)
             if wanted == record.harvest_id:
-                _refresh(dataset, record, movie)
-                _forgive(dataset, movie)
+                if settle:
+                    _refresh(dataset, record, movie)
+                    _forgive(dataset, movie)
                 return MovieState(movie, "skipped", rows={name: shard.rows for name, shard in record.shards.items()})
     return MovieState(movie)
 

@@ -6,13 +6,13 @@ Planning imports neither Ray nor torch nor a decoder: a run with nothing to do t
 import time
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
-from harvest.faces import find_pack
+from harvest.faces import Pack, find_pack
 from workflows.config import Config
-from workflows.harvest.plan import MovieState, plan_movie
+from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Usage
 from workflows.journal.writer import JournalWriter
@@ -47,13 +47,12 @@ def harvest(
     config: Config,
     address: str | None = None,
     retry_failed: bool = False,
-    journal: JournalWriter | None = None,
 ) -> HarvestSummary:
     """Harvest a corpus into a dataset: what is new or changed, and nothing else.
 
     Args:
         corpus: see `harvest.corpus.list_corpus`. models: a pack's name or folder. address: of a Ray cluster.
-        retry_failed: only the movies that failed before. journal: of the run that this is a part of.
+        retry_failed: only the movies that failed before.
 
     Raises:
         CastmineError: nothing could be begun: no corpus, no models, a dataset that cannot be written, a GPU that is not
@@ -63,19 +62,25 @@ def harvest(
     movies = list_corpus(corpus)
     pack = find_pack(models)
     opened = Dataset.create(dataset)
-    if retry_failed:
-        failed = {failure.movie_id for failure in opened.failures() if failure.kind == "harvest"}
-        movies = [movie for movie in movies if movie.movie_id in failed]
-    states = {movie.movie_id: plan_movie(movie, opened, pack, config) for movie in movies}
-    watch = HarvestWatch(states)
+    plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
+    own = JournalWriter(opened.store, "harvest", corpus, models, config.run)
+    with own if plan.todo else nullcontext(own) as journal:
+        summary = run_harvest(plan, opened, pack, config, journal, address)
+    return replace(summary, seconds=time.monotonic() - began)
+
+
+def run_harvest(
+    plan: HarvestPlan, dataset: Dataset, pack: Pack, config: Config, journal: JournalWriter, address: str | None = None
+) -> HarvestSummary:
+    """Do what was planned. Raises as `harvest` does."""
+    began = time.monotonic()
+    watch = HarvestWatch(plan.states)
     try:
-        if any(state.state == "todo" for state in states.values()):
+        if plan.todo:
             from workflows.harvest.jobs import HarvestRun  # Ray, torch and the decoders: only where there is work
 
-            own = JournalWriter(opened.store, "harvest", corpus, models, config.run)
-            with nullcontext(journal) if journal else own as kept:
-                kept.follow(watch.fields)
-                HarvestRun(opened, pack, config, states, watch).run(address)
+            journal.follow(watch.fields)
+            HarvestRun(dataset, pack, config, plan, watch).run(address)
     finally:
-        labels = attach_labels(opened)  # also of what an interrupted run has committed
-    return HarvestSummary(list(states.values()), labels, time.monotonic() - began, watch.usage)
+        labels = attach_labels(dataset)  # also of what an interrupted run has committed
+    return HarvestSummary(list(plan.states.values()), labels, time.monotonic() - began, watch.usage)

@@ -59,9 +59,9 @@ class MovieReport:
 class HarvestWorker:
     """One process, one core (and a share of a GPU): its libraries' threads are capped to match."""
 
-    def __init__(self, dataset: str, pack: Pack, config: Config) -> None:
+    def __init__(self, dataset: str, pack: Pack, config: Config, force: bool = False) -> None:
         cv2.setNumThreads(1)
-        self._dataset, self._pack, self._config = Dataset.open(dataset), pack, config
+        self._dataset, self._pack, self._config, self._force = Dataset.open(dataset), pack, config, force
         self._units = 0.0
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -133,10 +133,10 @@ class HarvestWorker:
         """Join a movie's staged segments and commit it; None where their borders do not fit (design rule 4).
 
         A movie that is committed already, by a worker that was lost just after it or before its file was touched, only
-        has its file's time and place put right.
+        has its file's time and place put right; unless all is to be done again by force.
         """
         record = self._dataset.record(movie.movie_id)
-        if record and record.harvest_id == probe.harvest_id:
+        if record and not self._force and record.harvest_id == probe.harvest_id:
             facts = probe.facts.model_copy(update={"seekable": record.facts.seekable})
             put_movie_record(self._dataset.store, record.model_copy(update={"stamp": probe.stamp, "facts": facts}))
             return self._committed(record)
