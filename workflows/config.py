@@ -42,6 +42,8 @@ class RunConfig(Section):
     """How often work is tried whose worker was lost, hung or ran out of memory."""
     stall_s: float = Field(120, gt=0)
     """A worker without progress for so many seconds is killed."""
+    start_s: float = Field(120, gt=0)
+    """A run that gets no worker at all for so many seconds ends; a cluster that starts machines on demand needs 900."""
     heartbeat_s: float = Field(5, gt=0)
     """A run writes so often into its journal, which `castmine status` reads, how far it is."""
     journals: int = Field(50, ge=1)
