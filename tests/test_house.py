@@ -33,7 +33,7 @@ MAY_IMPORT = {
 LINES, FUNCTION_LINES = 250, 60
 
 TOP_LEVEL = {"harvest", "train", "cluster", "workflows", "infra", "tests"} | {
-    *("Makefile", "LICENSE", "README.md", "pyproject.toml", ".gitignore", ".ci")
+    *("Makefile", "LICENSE", "README.md", "pyproject.toml", ".gitignore", ".rayignore", ".ci")
 }
 
 WITHOUT_METADATA = {"dlib": "dlib-bin"}
