@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from harvest.dataset.index import read_records
 from harvest.dataset.records import (
     DerivedRecord,
     FailureRecord,
@@ -24,6 +25,7 @@ from harvest.dataset.schema import DERIVED_TABLES, HARVEST_TABLES, SCHEMA_VERSIO
 from harvest.dataset.snapshot import Snapshot
 from harvest.dataset.store import Store
 from harvest.errors import DatasetError
+from harvest.storage import said_plainly
 
 MARKER = "castmine.json"
 """The file that makes a folder a dataset."""
@@ -40,7 +42,7 @@ class Dataset:
     @property
     def root(self) -> str:
         """Where it lies, as a process in any folder can open it: an absolute path or a URL."""
-        return self.store.root if self.store.is_local else str(self.store.fs.unstrip_protocol(self.store.root))
+        return self.store.url
 
     @classmethod
     def open(cls, root: str | os.PathLike[str]) -> "Dataset":
@@ -79,16 +81,14 @@ class Dataset:
 
     def records(self) -> list[MovieRecord]:
         """The commit record of every movie, by movie_id."""
-        return sorted(self._records("records/movies", MovieRecord), key=lambda record: record.movie_id)
+        return self._movies(read_records(self.store, "records/movies"))
 
     def record(self, movie_id: str) -> MovieRecord | None:
         return self._record(movie_record_path(movie_id), MovieRecord)
 
     def failures(self) -> list[FailureRecord]:
         """What could not be done, by movie_id and kind of work."""
-        kinds = self.store.names("records/failures")
-        found = [record for kind in kinds for record in self._records(f"records/failures/{kind}", FailureRecord)]
-        return sorted(found, key=lambda record: (record.movie_id, record.kind))
+        return self._failures(read_records(self.store, "records/failures"))
 
     def failure(self, movie_id: str, kind: str = "harvest") -> FailureRecord | None:
         """What could not be done with a movie in one kind of work (`records.kind_of_work`)."""
@@ -103,9 +103,8 @@ class Dataset:
 
     def derived_records(self, table: str, run: str | None = None) -> list[DerivedRecord]:
         """Records of a derived table (of one run), stale ones included, by run and movie."""
-        folders = [file_name(run)] if run is not None else self.store.names(f"records/{table}")
-        found = [record for folder in folders for record in self._records(f"records/{table}/{folder}", DerivedRecord)]
-        return sorted(found, key=lambda record: (record.run, record.movie_id))
+        folder = f"records/{table}" + (f"/{file_name(run)}" if run is not None else "")
+        return self._derived(read_records(self.store, folder))
 
     def derived_record(self, table: str, run: str, movie_id: str) -> DerivedRecord | None:
         return self._record(derived_record_path(table, run, movie_id), DerivedRecord)
@@ -114,7 +113,7 @@ class Dataset:
         """A harvest table of one movie. Raises DatasetError where the movie is not in the dataset."""
         record = self.record(movie_id)
         if record is None:
-            raise DatasetError(f"{self.store.root}: has no movie {movie_id!r}")
+            raise DatasetError(f"{self.root}: has no movie {movie_id!r}")
         return self.read_shard(record.shards[name], columns)
 
     def derived(self, name: str, run: str, movie_id: str) -> pa.Table | None:
@@ -125,37 +124,55 @@ class Dataset:
         return self.read_shard(record.shard)
 
     def read_shard(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
-        with self.store.fs.open(f"{self.store.root}/{shard.path}") as file:
+        """The rows of a shard. Raises DatasetError, FileNotFoundError."""
+        with said_plainly(self.store.full(shard.path)), self.store.open(shard.path) as file:
             return pq.read_table(file, columns=columns)
 
     def snapshot(self) -> Snapshot:
         """One consistent view of the whole dataset: what its records name at this moment."""
-        movies = self.records()
+        records = read_records(self.store, "records")
+        movies = self._movies(_under(records, "movies"))
         current = {record.movie_id: record.harvest_id for record in movies}
         shards = {name: [self.store.full(m.shards[name].path) for m in movies] for name in HARVEST_TABLES}
         stale: dict[str, list[str]] = {}
         for name in DERIVED_TABLES:
             shards[name], stale[name] = [], []
-            for record in self.derived_records(name):
+            for record in self._derived(_under(records, name)):
                 fresh = current.get(record.movie_id) == record.harvest_id
                 (shards if fresh else stale)[name].append(self.store.full(record.shard.path))
-        return Snapshot(shards, stale, movies_table(movies), failures_table(self.failures()))
+        failures = failures_table(self._failures(_under(records, "failures")))
+        return Snapshot(shards, stale, movies_table(movies), failures)
 
-    def _records(self, folder: str, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
-        for name in self.store.names(folder):
-            record = self._record(f"{folder}/{name}", kind)
-            if record is not None:
-                yield record
+    def _movies(self, contents: Mapping[str, bytes]) -> list[MovieRecord]:
+        found = [self._parsed(path, content, MovieRecord) for path, content in contents.items()]
+        return sorted(found, key=lambda record: record.movie_id)
+
+    def _failures(self, contents: Mapping[str, bytes]) -> list[FailureRecord]:
+        found = [self._parsed(path, content, FailureRecord) for path, content in contents.items()]
+        return sorted(found, key=lambda record: (record.movie_id, record.kind))
+
+    def _derived(self, contents: Mapping[str, bytes]) -> list[DerivedRecord]:
+        found = [self._parsed(path, content, DerivedRecord) for path, content in contents.items()]
+        return sorted(found, key=lambda record: (record.run, record.movie_id))
 
     def _record(self, path: str, kind: type[AnyRecord]) -> AnyRecord | None:
         try:
-            return kind.model_validate_json(self.store.get(path))
+            return self._parsed(path, self.store.get(path), kind)
         except FileNotFoundError:
             return None
+
+    def _parsed(self, path: str, content: bytes, kind: type[AnyRecord]) -> AnyRecord:
+        try:
+            return kind.model_validate_json(content)
         except ValidationError as error:
             raise DatasetError(
                 f"{self.store.full(path)}: not a record of this castmine ({error.errors()[0]['msg']})"
             ) from error
+
+
+def _under(contents: Mapping[str, bytes], table: str) -> dict[str, bytes]:
+    """Of all records, those of one table."""
+    return {path: content for path, content in contents.items() if path.startswith(f"records/{table}/")}
 
 
 def movies_table(records: list[MovieRecord]) -> pa.Table:

@@ -1,73 +1,159 @@
 """The files of a dataset under one root, through fsspec. A put is whole or not at all; no file is changed in place."""
 
 import errno
+import glob
 import os
 import re
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
-
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
+from typing import Any
 
 from harvest.errors import DatasetError
+from harvest.storage import is_local, open_filesystem, said_plainly
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 """How the name of a file ends that is not yet, or never will be, whole."""
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """What a listing says of a file."""
+
+    size: int
+    modified: datetime | None
+    """UTC; None where the filesystem does not say."""
+    etag: str
+    """Changes with the content; empty where there is none (a local disk)."""
 
 
 class Store:
     """A root folder on any fsspec filesystem; all paths are relative to it, with forward slashes."""
 
     def __init__(self, root: str) -> None:
-        self.fs, self.root = fsspec.core.url_to_fs(str(root))
+        self.fs, self.root = open_filesystem(str(root))
+        if not self.is_local and glob.has_magic(self.root):
+            raise DatasetError(f"{root}: fsspec takes * ? [ for a pattern; name a place in the bucket without them")
+
+    @property
+    def url(self) -> str:
+        """The root, as a process in any folder can open it: an absolute path or a URL."""
+        return self.root if self.is_local else str(self.fs.unstrip_protocol(self.root))
 
     def full(self, relative: str) -> str:
         """The path under which other libraries open the file."""
-        return (
-            str(self.fs.unstrip_protocol(f"{self.root}/{relative}")) if not self.is_local else f"{self.root}/{relative}"
-        )
+        return f"{self.url}/{relative}"
 
     @property
     def is_local(self) -> bool:
-        return isinstance(self.fs, LocalFileSystem)
+        return is_local(self.fs)
 
     def put(self, relative: str, content: bytes) -> None:
-        """Write a file whole: on a local disk under a temporary name, synced, then renamed.
+        """Write a file whole: a single put to a bucket; on a local disk under a temporary name, synced, then renamed.
 
         Raises:
-            DatasetError: the folder cannot be written or the disk is full.
+            DatasetError: the folder cannot be written, the disk is full, the bucket does not answer.
         """
-        path = f"{self.root}/{relative}"
+        if not self.is_local:
+            with said_plainly(self.full(relative)):
+                self.fs.pipe_file(self._path(relative), content)
+            return
         try:
-            self.fs.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
-            if self.is_local:
-                _put_local(path, content)
-            else:
-                self.fs.pipe_file(path, content)
+            os.makedirs(os.path.dirname(self._path(relative)), exist_ok=True)
+            _put_local(self._path(relative), content)
         except OSError as error:
-            raise DatasetError(_advice(path, error)) from error
+            raise DatasetError(_advice(self._path(relative), error)) from error
 
     def get(self, relative: str) -> bytes:
-        """The file's bytes. Raises FileNotFoundError."""
-        content: bytes = self.fs.cat_file(f"{self.root}/{relative}")
+        """The file's bytes. Raises FileNotFoundError, DatasetError."""
+        with said_plainly(self.full(relative)):
+            content: bytes = self.fs.cat_file(self._path(relative), **self._one_request())
         return content
 
+    def open(self, relative: str) -> Any:
+        """The file, to read parts of it."""
+        return self.fs.open(self._path(relative), "rb")
+
+    def get_many(self, relatives: Iterable[str]) -> dict[str, bytes]:
+        """The bytes of files, asked for at once; those that are gone are left out. Raises DatasetError."""
+        if self.is_local:
+            return dict(self._read_each(relatives))
+        paths = {self._path(relative): relative for relative in relatives}
+        if not paths:
+            return {}
+        with said_plainly(self.url):
+            contents = self.fs.cat(list(paths), on_error="return", recursive=False, **self._one_request())
+            for content in contents.values():
+                if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+                    raise content
+        return {paths[path]: content for path, content in contents.items() if isinstance(content, bytes)}
+
     def exists(self, relative: str) -> bool:
-        return bool(self.fs.exists(f"{self.root}/{relative}"))
+        with said_plainly(self.full(relative)):
+            return bool(self.fs.exists(self._path(relative)))
 
     def names(self, folder: str) -> list[str]:
         """Names of what lies in a folder, sorted; temporary files left out; empty where there is no folder."""
+        path = self._path(folder).rstrip("/")
         try:
-            paths = self.fs.ls(f"{self.root}/{folder}", detail=False)
+            with said_plainly(self.full(folder)):
+                found = [each.rstrip("/") for each in self.fs.ls(path, detail=False)]
         except FileNotFoundError:
             return []
-        found = (PurePosixPath(path).name for path in paths)
-        return sorted(name for name in found if not TEMPORARY.search(name))
+        names = {PurePosixPath(each).name for each in found if each != path}
+        return sorted(name for name in names if not TEMPORARY.search(name))
+
+    def files(self, folder: str) -> dict[str, FileStamp]:
+        """Every file in a folder, to any depth, temporary ones too: one listing. Raises DatasetError."""
+        path = self._path(folder).rstrip("/")
+        if self.is_local:
+            return {os.path.relpath(file, self.root): stamp for file, stamp in _walk(path)}
+        try:
+            with said_plainly(self.full(folder)):
+                found = self.fs.find(path, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {name.removeprefix(f"{self.root}/"): _stamp(entry) for name, entry in found.items()}
 
     def delete(self, relative: str) -> None:
-        """Delete a file or a whole folder; nothing happens where it is gone already."""
-        if self.exists(relative):
-            self.fs.rm(f"{self.root}/{relative}", recursive=True)
+        """Delete a file or a whole folder; nothing happens where it is gone already. Raises DatasetError."""
+        with said_plainly(self.full(relative)):
+            if self.is_local:
+                if self.exists(relative):
+                    self.fs.rm(self._path(relative), recursive=True)
+            elif paths := self.fs.find(self._path(relative)):
+                self.fs.rm(paths)
+
+    def _read_each(self, relatives: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        for relative in relatives:
+            with suppress(FileNotFoundError):
+                yield relative, self.get(relative)
+
+    def _path(self, relative: str) -> str:
+        return f"{self.root}/{relative}"
+
+    def _one_request(self) -> dict[str, Any]:
+        """s3fs would ask for the size first, to read large files in parts."""
+        return {} if self.is_local else {"max_concurrency": 1}
+
+
+def _stamp(entry: dict[str, Any]) -> FileStamp:
+    modified = entry.get("LastModified") or entry.get("created")
+    return FileStamp(int(entry["size"] or 0), modified, str(entry.get("ETag") or "").strip('"'))
+
+
+def _walk(folder: str) -> Iterator[tuple[str, FileStamp]]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            try:
+                status = os.stat(path)
+            except FileNotFoundError:
+                continue  # renamed or deleted since the folder was listed
+            yield path, FileStamp(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), "")
 
 
 def _put_local(path: str, content: bytes) -> None:
