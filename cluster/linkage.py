@@ -3,7 +3,9 @@
 n² memory, about n² log n time: the generic algorithm of Müllner 2011 (§3.1) with an infinite distance for cannot-link.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -34,23 +36,32 @@ def merge_clusters(
     the lowest row, then the lowest other row.
     """
     n = len(distances)
+    parent = np.arange(n)
+    for row, other, distance in islice(merges(distances, cannot_link, linkage), max(n - clusters, 0)):
+        if not distance <= threshold:
+            break
+        parent[other] = row
+    return _labels(parent)
+
+
+def merges(distances: Floats, cannot_link: Integers, linkage: Linkage) -> Iterator[tuple[int, int, float]]:
+    """All merges of `merge_clusters`, in their order, until constraints forbid every further one.
+
+    Each as (row, other, D): cluster `other`, named by its lowest row, becomes part of cluster `row` < other.
+    """
     np.fill_diagonal(distances, np.inf)
     distances[cannot_link[:, 0], cannot_link[:, 1]] = distances[cannot_link[:, 1], cannot_link[:, 0]] = np.inf
     forest = _Forest(distances, linkage)
-    parent = np.arange(n)
-    left = n
-    while left > clusters:
+    while len(distances):
         row = int(forest.bound.argmin())
         distance, other = forest.nearest_after(row)
         if distance > forest.bound[row]:
             forest.bound[row] = distance
             continue
-        if not distance <= threshold or np.isinf(distance):
+        if np.isinf(distance):
             break
+        yield row, other, distance
         forest.merge(row, other)
-        parent[other] = row
-        left -= 1
-    return _labels(parent)
 
 
 @dataclass

@@ -164,7 +164,9 @@ def clustered(summary: ClusterSummary) -> None:
             f"threshold {', '.join(f'{value:.4f}' for value in sorted(thresholds))}: {summary.threshold_source}",
             markup=False,
         )
-    out.print(f"run {summary.run} · {len(summary.movies)} movies · {summary.seconds:.1f} s", markup=False)
+    kept = sum(movie.unchanged for movie in summary.movies)
+    unchanged = f", {kept} of them unchanged (--force clusters them anew)" if kept else ""
+    out.print(f"run {summary.run} · {len(summary.movies)} movies{unchanged} · {summary.seconds:.1f} s", markup=False)
     for movie_id, message in summary.failed.items():
         err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
 

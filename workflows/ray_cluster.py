@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -15,6 +16,15 @@ from harvest.errors import CastmineError, ModelsError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class TaskLostError(CastmineError):
+    """A task whose worker was killed, or ran out of memory, as often as was allowed."""
+
+    def __init__(self, reason: BaseException, attempts: int) -> None:
+        super().__init__(f"{reason} (tried {attempts} times)" if attempts > 1 else str(reason))
+        self.attempts = attempts
+
 
 OBJECT_STORE_BYTES = 150 * 2**20
 """Only ids and counts pass through Ray's object store; its default would take 30 % of the memory."""
@@ -82,23 +92,40 @@ def cause(error: BaseException) -> BaseException:
 
 
 def map_tasks(
-    function: Callable[[Item], Result], items: Sequence[Item], in_flight: int
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    in_flight: int,
+    memory_gb: Callable[[Item], float] = lambda item: 0.0,
+    attempts: int = 1,
 ) -> Iterable[tuple[Item, Result | BaseException]]:
     """One Ray task an item, at most `in_flight` of them queued; yields (item, result or error) as they end.
 
-    Ray's own retries are off: with them, out-of-memory kills repeat without end.
+    A task declares its memory, so that Ray starts it only where that is free. One whose worker is lost is tried again,
+    `attempts` times in all: Ray's own retries are off, for with them out-of-memory kills repeat without end.
     """
-    task = ray.remote(function).options(max_retries=0, num_cpus=1)
-    waiting = list(items)
-    running: dict[Any, Item] = {}
+    task = ray.remote(function)
+    waiting, tries = deque(range(len(items))), [0] * len(items)
+    running: dict[Any, int] = {}
     while waiting or running:
         while waiting and len(running) < in_flight:
-            item = waiting.pop(0)
-            running[task.remote(item)] = item
+            number = waiting.popleft()
+            tries[number] += 1
+            memory = int(memory_gb(items[number]) * 1e9) or None
+            running[task.options(max_retries=0, num_cpus=1, memory=memory).remote(items[number])] = number
         done, _ = ray.wait(list(running), num_returns=1)
         for reference in done:
-            item = running.pop(reference)
+            number = running.pop(reference)
             try:
-                yield item, ray.get(reference)
+                yield items[number], ray.get(reference)
             except RayError as error:
-                yield item, cause(error)
+                if isinstance(error, RayTaskError):
+                    yield items[number], cause(error)
+                elif tries[number] < attempts:
+                    waiting.append(number)
+                else:
+                    yield items[number], TaskLostError(cause(error), tries[number])
+
+
+def largest_node_gb() -> float:
+    """Memory of the largest machine of the cluster, as far as Ray may give it to tasks."""
+    return max(float(node["Resources"].get("memory", 0)) for node in ray.nodes() if node["Alive"]) / 1e9

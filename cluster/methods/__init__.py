@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from cluster.linkage import Linkage
 from cluster.methods.affinity import affinity
 from cluster.methods.ball import ball
 from cluster.methods.hac import hac
@@ -22,6 +23,8 @@ class Method:
     """It looks at faces, not at track means alone."""
     matrices: int = 1
     """(n, n) float64 matrices held at the peak, measured at 2,500 tracks and rounded up."""
+    linkage: Linkage = "average"
+    """The agglomeration that it is, or beside which it is shown over all K."""
 
     def memory_gb(self, tracks: int) -> float:
         """What a movie of so many tracks takes, beside the tracks themselves."""
@@ -30,9 +33,9 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "hac": Method(hac),
-    "hac-complete": Method(partial(hac, linkage="complete")),
-    "hac-ward": Method(partial(hac, linkage="ward")),
-    "ball": Method(ball),
+    "hac-complete": Method(partial(hac, linkage="complete"), linkage="complete"),
+    "hac-ward": Method(partial(hac, linkage="ward"), linkage="ward"),
+    "ball": Method(ball, linkage="complete"),
     "affinity": Method(affinity, finds_k=True, matrices=6),
     "hdbscan": Method(hdbscan, finds_k=True, matrices=4),
     "videoclusternet": Method(videoclusternet, finds_k=True, needs_faces=True, matrices=4),

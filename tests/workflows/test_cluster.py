@@ -1,7 +1,10 @@
 """`castmine cluster` on a real clip: where K comes from, what is scored, what is refused and what stays visible."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,8 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.views import connect
 from harvest.errors import CastmineError, ConfigError, DatasetError, TooLittleDataError
 from tests.workflows.conftest import Castmine, Harvested
-from workflows.cluster.run import KFrom, cluster
+from workflows.cluster.job import KFrom
+from workflows.cluster.run import cluster
 from workflows.config import load_config
 from workflows.labels import import_labels
 from workflows.ray_cluster import ray_cluster
@@ -138,6 +142,54 @@ def test_runs_stand_beside_each_other_and_go_stale_with_their_harvest(root: str)
     connection = connect(Dataset.open(root).snapshot())
     assert connection.sql("SELECT count(*) FROM clusters").fetchall() == [(0,)]
     assert connection.sql("SELECT count(DISTINCT run) FROM clusters_stale").fetchall() == [(2,)]
+
+
+def test_what_a_run_has_clustered_just_so_is_left_alone_and_needs_no_ray(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = cluster(root, "hac", CONFIG, k_from=3).movies
+    before = Dataset.open(root).derived_record("clusters", "hac", "hamilton")
+    with monkeypatch.context() as patched:
+        patched.setattr("workflows.ray_cluster.ray_cluster", lambda *_: pytest.fail("Ray was started"))
+        (again,) = cluster(root, "hac", CONFIG, k_from=3).movies
+    assert again == replace(first, unchanged=True)
+    assert Dataset.open(root).derived_record("clusters", "hac", "hamilton") == before
+    (forced,) = cluster(root, "hac", CONFIG, k_from=3, force=True).movies
+    assert not forced.unchanged
+
+
+@pytest.mark.parametrize(
+    "change", [{"k_from": 4}, {"method": "hac-complete"}, {"config": load_config(None, ["cluster.curve_points=9"])}]
+)
+def test_anything_that_may_change_the_cast_clusters_anew(root: str, change: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"method": "hac", "config": CONFIG, "k_from": 3, "run": "one"}
+    cluster(root, **asked)
+    (movie,) = cluster(root, **(asked | change)).movies
+    assert not movie.unchanged
+
+
+def test_new_labels_score_an_old_clustering_without_clustering_again(root: str) -> None:
+    (before,) = cluster(root, "hac", CONFIG, k_from=3).movies
+    assert before.metrics is None
+    label(root)
+    (after,) = cluster(root, "hac", CONFIG, k_from=3).movies
+    assert after.metrics
+    assert after == replace(before, metrics=after.metrics, unchanged=True)
+    record = Dataset.open(root).derived_record("clusters", "hac", "hamilton")
+    assert record
+    curve = record.notes["k_curve"]
+    assert curve["clusters"][0] == after.tracks, "each track its own person, each in its own cluster"
+    assert curve["nmi"][0] == pytest.approx(1)
+
+
+def test_a_movie_that_fits_no_machine_is_refused_by_its_size_and_the_others_are_done(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.ray_cluster.largest_node_gb", lambda: 0.1)
+    summary = cluster(root, "affinity", CONFIG)
+    assert re.search(r"tracks need 0\.5 GB .* largest machine has 0\.1 GB .* choose hac", summary.failed["hamilton"])
+    (failure,) = Dataset.open(root).failures()
+    assert (failure.stage, failure.error, failure.attempts) == ("cluster", "ConfigError", 0)
 
 
 def test_the_command_ends_with_the_status_that_scripts_count_on(castmine: Castmine, root: str) -> None:

@@ -38,6 +38,7 @@ def cluster(
     ] = "threshold",
     run: Annotated[str | None, typer.Option(help="Name of this clustering.", show_default="method and model")] = None,
     movies: Annotated[str, typer.Option(metavar="ID,…", help="Only these movies.", show_default="all")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also what this run has clustered just so before.")] = False,
     workers: WorkersOption = None,
     address: AddressOption = None,
     config: ConfigOption = None,
@@ -49,7 +50,7 @@ def cluster(
 
     chosen = [movie for movie in movies.split(",") if movie]
     summary = cluster_all(
-        dataset, method, settings(config, set_, workers), model, _k_from(k_from), run, chosen, address
+        dataset, method, settings(config, set_, workers), model, _k_from(k_from), run, chosen, address, force
     )
     printing.clustered(summary)
     write_json(json_file, printing.cluster_json(summary))

@@ -1,8 +1,10 @@
 """`castmine cluster`: one Ray task a movie groups its tracks into a cast; the assignments land in `clusters`."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from cluster.methods import METHODS
@@ -11,10 +13,12 @@ from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.errors import ConfigError, DatasetError
-from train.registry import load_model
-from workflows.cluster.task import BASE, ClusteredMovie, ClusterJob, KFrom, cluster_one, source_of_k
+from train.registry import Model, load_model
+from workflows.cluster.earlier import nothing_to_do
+from workflows.cluster.job import BASE, ClusteredMovie, ClusterJob, KFrom, memory_gb, source_of_k
+from workflows.cluster.task import cluster_one
 from workflows.config import Config
-from workflows.console import meter
+from workflows.console import Meter, meter
 
 
 @dataclass(frozen=True)
@@ -43,55 +47,114 @@ def cluster(
     run: str | None = None,
     movies: Sequence[str] = (),
     address: str | None = None,
+    force: bool = False,
 ) -> ClusterSummary:
-    """Cluster the movies of a dataset (all, or those named).
+    """Cluster the movies of a dataset (all, or those named) that no earlier run of the name clustered just so.
 
     Raises:
         CastmineError: nothing could be begun: an empty dataset, an unknown movie or method, a model for another pack,
             no threshold to be had. What goes wrong with one movie is in the summary and in `failures` instead.
     """
     from workflows.cluster.thresholds import thresholds_for
-    from workflows.ray_cluster import map_tasks, ray_cluster
 
     began = time.monotonic()
     _check_request(method, k_from)
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
-    name = BASE
-    if model:
-        name = _fitting_model(model, records)
-        model = str(Path(model).absolute())  # tasks on a cluster run in folders of their own
-    run = run or (method if name == BASE else f"{method}-{name}")
-    uris = {record.movie_id: record.facts.uri for record in records}
-    finished: list[ClusteredMovie] = []
-    failed: dict[str, str] = {}
-    with meter("cluster", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
-        in_flight = config.run.workers or cores
+    loaded = _fitting_model(model, records) if model else None
+    run = run or (f"{method}-{loaded.name}" if loaded else method)
+    with meter("cluster", "movies") as shown, ExitStack() as stack:
+        cores = _started_once(stack, address, config)
         wanted = k_from == "threshold" and not METHODS[method].finds_k
-        thresholds, source = thresholds_for(dataset, records, model, config, in_flight) if wanted else ({}, "")
-        jobs = [
-            ClusterJob(
-                dataset.root, record.movie_id, method, model, k_from, thresholds.get(record.models_hash), run, config
+        thresholds, source = thresholds_for(dataset, records, method, loaded, config, cores) if wanted else ({}, "")
+        folder = str(Path(model).absolute()) if model else None  # tasks on a cluster run in folders of their own
+        jobs = {
+            record.movie_id: ClusterJob(
+                dataset.root,
+                record.movie_id,
+                method,
+                folder,
+                k_from,
+                thresholds.get(record.models_hash),
+                run,
+                config,
+                loaded.card.weights_sha256 if loaded else "",
+                force,
             )
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
-        ]
-        for job, result in map_tasks(cluster_one, jobs, in_flight):
+        }
+        outcome = _Outcome(dataset, {record.movie_id: record for record in records}, shown)
+        missing = [job for job in jobs.values() if not outcome.is_done(job)]
+        if missing:
+            outcome.work_on(missing, cores())
+    done = sorted(outcome.done, key=lambda movie: movie.movie_id)
+    overall = score_corpus([movie.metrics for movie in done if movie.metrics])
+    name, k_source = loaded.name if loaded else BASE, source_of_k(method, k_from)
+    return ClusterSummary(run, method, name, k_source, source, done, outcome.failed, overall, time.monotonic() - began)
+
+
+def _started_once(stack: ExitStack, address: str | None, config: Config) -> Callable[[], int]:
+    """Starts Ray at the first call, for as long as the stack is open; returns how many tasks to keep in flight."""
+
+    @cache
+    def start() -> int:
+        from workflows.ray_cluster import ray_cluster
+
+        cores = stack.enter_context(ray_cluster(address, config.run.workers))
+        return config.run.workers or cores
+
+    return start
+
+
+@dataclass
+class _Outcome:
+    """What came of each movie so far."""
+
+    dataset: Dataset
+    movies: dict[str, MovieRecord]
+    shown: Meter
+    done: list[ClusteredMovie] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def is_done(self, job: ClusterJob) -> bool:
+        """Whether an earlier run has left nothing to do."""
+        earlier = nothing_to_do(self.dataset, self.movies[job.movie_id], job)
+        if earlier:
+            self.done.append(earlier)
+        return earlier is not None
+
+    def work_on(self, jobs: list[ClusterJob], in_flight: int) -> None:
+        """Run the tasks, in this order; what fits into no machine of the cluster is not begun."""
+        from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks
+
+        attempts, room = jobs[0].config.run.attempts, largest_node_gb()
+        needed = {job.movie_id: memory_gb(job, self.movies[job.movie_id]) for job in jobs}
+        for job in jobs:
+            if needed[job.movie_id] > room:
+                self._fail(job, ConfigError(_too_large(job, self.movies[job.movie_id], needed[job.movie_id], room)), 0)
+        fitting = [job for job in jobs if job.movie_id not in self.failed]
+        for job, result in map_tasks(cluster_one, fitting, in_flight, lambda job: needed[job.movie_id], attempts):
             if isinstance(result, ClusteredMovie):
-                finished.append(result)
+                self.done.append(result)
             else:
-                failed[job.movie_id] = str(result)
-                note_failure(
-                    dataset.store, job.movie_id, uris[job.movie_id], "cluster", type(result).__name__, str(result), 1
-                )
-            shown.update(len(finished) + len(failed), len(jobs), job.movie_id)
-    finished.sort(key=lambda movie: movie.movie_id)
-    overall = score_corpus([movie.metrics for movie in finished if movie.metrics])
-    k_source = source_of_k(method, k_from)
-    return ClusterSummary(run, method, name, k_source, source, finished, failed, overall, time.monotonic() - began)
+                self._fail(job, result, result.attempts if isinstance(result, TaskLostError) else 1)
+            self.shown.update(len(self.done) + len(self.failed), len(self.movies), job.movie_id)
+
+    def _fail(self, job: ClusterJob, error: BaseException, attempts: int) -> None:
+        self.failed[job.movie_id] = str(error)
+        uri = self.movies[job.movie_id].facts.uri
+        note_failure(self.dataset.store, job.movie_id, uri, "cluster", type(error).__name__, str(error), attempts)
 
 
-def _fitting_model(model: str, records: list[MovieRecord]) -> str:
-    """The model's name. Raises DatasetError where it was trained on the embeddings of another pack."""
+def _too_large(job: ClusterJob, movie: MovieRecord, needed: float, room: float) -> str:
+    return (
+        f"{job.movie_id}: {movie.rows('tracks')} tracks need {needed:.1f} GB to be clustered by {job.method}, the "
+        f"largest machine has {room:.1f} GB for tasks; use a larger one, or choose hac, which needs the least"
+    )
+
+
+def _fitting_model(model: str, records: list[MovieRecord]) -> Model:
+    """The model. Raises DatasetError where it was trained on the embeddings of another pack."""
     loaded = load_model(model)
     others = {record.models for record in records if record.models_hash != loaded.card.pack_hash}
     if others:
@@ -99,7 +162,7 @@ def _fitting_model(model: str, records: list[MovieRecord]) -> str:
             f"{model}: was trained on embeddings of {loaded.card.pack}, and the movies were harvested with "
             f"{', '.join(sorted(others))}; harvest them with that pack, or train a model on this dataset"
         )
-    return loaded.name
+    return loaded
 
 
 def _check_request(method: str, k_from: KFrom) -> None:
@@ -119,4 +182,4 @@ def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
         raise DatasetError(
             f"{dataset.store.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}"
         )
-    return [records[movie] for movie in movies] if movies else list(records.values())
+    return [records[movie] for movie in dict.fromkeys(movies)] if movies else list(records.values())

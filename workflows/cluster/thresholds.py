@@ -1,7 +1,7 @@
 """The distance at which a representation's clusters end; a pack's is calibrated on the corpus's links for its card."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from itertools import groupby
 from operator import add
@@ -16,38 +16,50 @@ from harvest.tracks import read_face_embeddings, read_track_set
 from train.calibration import LinkDistances, equal_error_threshold
 from train.config import TrainConfig
 from train.mining import mine_movie
-from train.registry import load_model
+from train.registry import Model
 from workflows.config import Config
-from workflows.ray_cluster import map_tasks
+
+Cores = Callable[[], int]
+"""Starts Ray where it does not run yet, and says how many cores it has."""
 
 
 def thresholds_for(
-    dataset: Dataset, records: list[MovieRecord], model: str | None, config: Config, in_flight: int
+    dataset: Dataset, records: list[MovieRecord], method: str, model: Model | None, config: Config, start: Cores
 ) -> tuple[dict[str, float], str]:
     """The threshold by models_hash, and where it comes from, in words: the config, the model's card or the pack's.
 
+    For ball cluster it is the cosine distance that the squared radius b of config or model stands for: complete
+    linkage up to τ = 4b of squared Euclidean distance is one up to 2b of cosine distance on the unit sphere.
     Raises TooLittleDataError where none of them has one.
     """
     packs = {record.models_hash for record in records if record.rows("tracks") > 1}
+    if method == "ball" and (b := config.cluster.ball.squared_radius) is not None:
+        return dict.fromkeys(packs, _of_radius(b)), "cluster.ball.squared_radius in the config"
     if config.cluster.threshold is not None:
         return dict.fromkeys(packs, config.cluster.threshold), "cluster.threshold in the config"
     if model:
-        card = load_model(model).card
+        card = model.card
+        if method == "ball" and (b := card.squared_radius) is not None:
+            return dict.fromkeys(packs, _of_radius(b)), f"τ = 4b, the squared radius b = {b:.4f} of the model's card"
         if card.threshold is None:
             raise TooLittleDataError(
-                f"{model}: its card has no threshold; give --k-from N or --set cluster.threshold=0.5"
+                f"{model.name}: its card has no threshold; give --k-from N or --set cluster.threshold=0.5"
             )
         return dict.fromkeys(packs, card.threshold), f"the model's card: {card.calibration}"
-    return _pack_thresholds(dataset, packs, config, in_flight)
+    return _pack_thresholds(dataset, packs, config, start)
 
 
-def _pack_thresholds(dataset: Dataset, packs: set[str], config: Config, in_flight: int) -> tuple[dict[str, float], str]:
+def _of_radius(squared_radius: float) -> float:
+    return min(2 * squared_radius, 2.0)
+
+
+def _pack_thresholds(dataset: Dataset, packs: set[str], config: Config, start: Cores) -> tuple[dict[str, float], str]:
     thresholds, sources = {}, []
     everything = sorted(dataset.records(), key=lambda record: (record.models_hash, record.movie_id))
     for models_hash, movies in groupby(everything, key=lambda record: record.models_hash):
         if models_hash not in packs:
             continue
-        card = pack_card(dataset, movies, config.train, in_flight)
+        card = pack_card(dataset, movies, config.train, start)
         threshold = card.shipped_threshold if card.threshold is None else card.threshold
         if threshold is None:
             raise TooLittleDataError(
@@ -60,7 +72,7 @@ def _pack_thresholds(dataset: Dataset, packs: set[str], config: Config, in_fligh
     return thresholds, "; ".join(sources)
 
 
-def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConfig, in_flight: int) -> PackCard:
+def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConfig, start: Cores) -> PackCard:
     """The card of the pack that harvested these movies, calibrated on their links unless it was already.
 
     One Ray task a movie. Where the corpus has too few links the card says so and keeps the shipped threshold alone. A
@@ -76,7 +88,7 @@ def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConf
     ).hexdigest()
     if card.calibrated_on == state:
         return card
-    measured, failed = _measure(dataset.root, movies, config, in_flight)
+    measured, failed = _measure(dataset.root, movies, config, start)
     threshold, how = _calibrated(measured, config)
     how += f" (without {', '.join(sorted(failed))}: {next(iter(failed.values()))})" if failed else ""
     card = card.model_copy(
@@ -87,9 +99,12 @@ def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConf
 
 
 def _measure(
-    root: str, movies: list[MovieRecord], config: TrainConfig, in_flight: int
+    root: str, movies: list[MovieRecord], config: TrainConfig, start: Cores
 ) -> tuple[list[LinkDistances], dict[str, str]]:
     """The distances of the movies, and by movie_id the errors of those that have none."""
+    in_flight = start()
+    from workflows.ray_cluster import map_tasks
+
     jobs = [(root, movie.movie_id, config) for movie in movies]
     measured, failed = [], {}
     for (_, movie_id, _), result in map_tasks(link_distances, jobs, in_flight):

@@ -1,0 +1,60 @@
+"""Tasks on Ray: a lost worker's is tried again, its own error is final, and memory is declared."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from harvest.errors import ConfigError
+from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks, ray_cluster
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray(ray_address: str) -> Iterator[None]:
+    with ray_cluster(ray_address):
+        yield
+
+
+def dies(job: tuple[str, int]) -> str:
+    """Is killed in its first so many attempts."""
+    folder, deaths = job
+    tries = len(os.listdir(folder))
+    Path(folder, str(tries)).touch()
+    if tries < deaths:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return f"done in attempt {tries + 1}"
+
+
+def raises(tries: Path) -> None:
+    (tries / str(len(os.listdir(tries)))).touch()
+    raise ConfigError("as it was told")
+
+
+def memory_of_this_task(_: int) -> float:
+    return float(ray.get_runtime_context().get_assigned_resources().get("memory", 0))
+
+
+def test_a_task_whose_worker_is_killed_is_tried_again_as_often_as_allowed(tmp_path: Path) -> None:
+    (tmp_path / "once").mkdir()
+    (tmp_path / "always").mkdir()
+    jobs = [(str(tmp_path / "once"), 1), (str(tmp_path / "always"), 99)]
+    results = {Path(folder).name: result for (folder, _), result in map_tasks(dies, jobs, 2, attempts=2)}
+    assert results["once"] == "done in attempt 2"
+    assert isinstance(results["always"], TaskLostError)
+    assert results["always"].attempts == 2
+    assert len(list((tmp_path / "always").iterdir())) == 2
+
+
+def test_an_error_of_its_own_is_final(tmp_path: Path) -> None:
+    ((_, error),) = map_tasks(raises, [tmp_path], 1, attempts=3)
+    assert isinstance(error, ConfigError)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_memory_is_declared_to_ray() -> None:
+    ((_, had),) = map_tasks(memory_of_this_task, [0], 1, lambda _: 0.25)
+    assert had == pytest.approx(0.25e9)
+    assert largest_node_gb() > 0.25

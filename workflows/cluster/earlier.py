@@ -1,0 +1,76 @@
+"""What an earlier run of the same name left: whether it is what would come out again, so that it need not be done."""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.metrics import Metrics
+from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieRecord
+from workflows.cluster.job import ClusteredMovie, ClusterJob, source_of_k
+from workflows.labels import RUN as LABELS
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A clustering that is what the job would do."""
+
+    labels: NDArray[np.int64]
+    """(n,) by track_id."""
+    answer: ClusteredMovie
+
+
+def fingerprint(job: ClusterJob, movie: MovieRecord, labels: str) -> str:
+    """Of all that decides which track gets which character; `labels`, their digest, only where K is taken from them."""
+    decisive = {
+        "harvest": movie.harvest_id,
+        "method": job.method,
+        "model": job.model_digest,
+        "k_from": source_of_k(job.method, job.k_from),
+        "threshold": job.threshold,
+        "cast_size": movie.facts.cast_size if job.k_from == "corpus" else None,
+        "labels": labels if job.k_from == "labels" else None,
+        "config": job.config.cluster.model_dump(mode="json"),
+        "castmine": version("castmine"),
+    }
+    return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+def labels_digest(dataset: Dataset, movie: MovieRecord) -> str:
+    """Of the labels on the movie's current tracks; empty where there are none."""
+    record = dataset.derived_record(LABELS, LABELS, movie.movie_id)
+    return record.shard.digest if record and record.harvest_id == movie.harvest_id else ""
+
+
+def nothing_to_do(dataset: Dataset, movie: MovieRecord, job: ClusterJob) -> ClusteredMovie | None:
+    """What a task would answer that clusters and scores as an earlier one did; None: it is to be run."""
+    notes, labels = _notes(dataset, movie, job), labels_digest(dataset, movie)
+    if notes is None or notes["labels"] != labels or notes["fingerprint"] != fingerprint(job, movie, labels):
+        return None
+    return _answer(notes, movie)
+
+
+def read_earlier(dataset: Dataset, movie: MovieRecord, job: ClusterJob) -> Earlier | None:
+    """The assignments of an earlier run that clustered just so, whatever the labels were then."""
+    notes = _notes(dataset, movie, job)
+    table = dataset.derived("clusters", job.run, job.movie_id)
+    if notes is None or table is None or notes["fingerprint"] != fingerprint(job, movie, labels_digest(dataset, movie)):
+        return None
+    return Earlier(table["cluster_id"].to_numpy().astype(np.int64), _answer(notes, movie))
+
+
+def _notes(dataset: Dataset, movie: MovieRecord, job: ClusterJob) -> dict[str, Any] | None:
+    """The notes of the run's record of the movie's current harvest."""
+    record = None if job.force else dataset.derived_record("clusters", job.run, job.movie_id)
+    return record.notes if record and record.harvest_id == movie.harvest_id and "fingerprint" in record.notes else None
+
+
+def _answer(notes: dict[str, Any], movie: MovieRecord) -> ClusteredMovie:
+    known = {field.name: notes[field.name] for field in fields(ClusteredMovie) if field.name in notes}
+    metrics = Metrics(**notes["metrics"]) if notes["metrics"] else None
+    return ClusteredMovie(**known | {"movie_id": movie.movie_id, "metrics": metrics, "unchanged": True})

@@ -1,0 +1,67 @@
+"""What a clustering task is told, what it answers, and the memory that it takes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cluster.methods import METHODS
+from cluster.metrics import Metrics
+from harvest.dataset.records import MovieRecord
+from workflows.config import Config
+
+KFrom = Literal["threshold", "labels", "corpus"] | int
+"""Where the number of characters comes from."""
+
+BASE = "base"
+"""The model's name where there is none."""
+
+PROCESS_GB = 0.5
+"""Memory of a task beside its matrices and faces: Python with all it imports."""
+FACE_BYTES = 20
+"""Per number of a face: read as float32, normalised to float64, and once more through a model."""
+
+
+@dataclass(frozen=True)
+class ClusterJob:
+    """All that a task needs to know."""
+
+    root: str
+    movie_id: str
+    method: str
+    model: str | None
+    k_from: KFrom
+    threshold: float | None
+    """Used where k_from is threshold."""
+    run: str
+    config: Config
+    model_digest: str = ""
+    """SHA-256 of the model's weights; empty: no model."""
+    force: bool = False
+    """Cluster anew what an earlier run of this name has clustered just so."""
+
+
+@dataclass(frozen=True)
+class ClusteredMovie:
+    """What a task did."""
+
+    movie_id: str
+    tracks: int
+    clusters: int
+    asked: int | None
+    threshold: float | None
+    violations: int
+    seconds: float
+    metrics: Metrics | None
+    unchanged: bool = False
+    """An earlier run of this name had clustered it just so; only the scores may be new."""
+
+
+def source_of_k(method: str, k_from: KFrom) -> str:
+    """Where K came from, as it is noted beside a result."""
+    return "method" if METHODS[method].finds_k else str(k_from)
+
+
+def memory_gb(job: ClusterJob, movie: MovieRecord) -> float:
+    """What the task of a movie takes: the method's matrices, the faces it looks at, the process itself."""
+    method = METHODS[job.method]
+    faces = movie.rows("faces") * movie.embedding_size * FACE_BYTES / 1e9 if method.needs_faces else 0.0
+    return PROCESS_GB + faces + method.memory_gb(movie.rows("tracks"))
