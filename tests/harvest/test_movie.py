@@ -1,6 +1,7 @@
 """Any split of a movie into segments gives the same tables to the last byte, on real clips with real models."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
+from harvest import shot_tracks
 from harvest.config import DetectConfig, HarvestConfig
 from harvest.dataset.commit import to_parquet
 from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS, SORT_KEYS
@@ -121,6 +123,31 @@ def test_a_photomovie_with_a_dissolve_split_anywhere(photomovie: VideoReader, mo
     assert settled - first > 5
     for border in (first - 1, first, first + 1, (first + settled) // 2, settled, settled + 1, 300):
         same_bytes(harvest(photomovie, models, [border]), whole)
+
+
+def test_a_long_track_is_embedded_in_parts_each_a_sign_of_life(
+    hamilton: VideoReader, models: FaceModels, whole: list[SegmentTables], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one call the faces of a shot of two hours would take gigabytes, and longer than a stall may."""
+    monkeypatch.setattr(shot_tracks, "TOGETHER", 4)
+    begun: list[str] = []
+    calls: list[int] = []
+    embed = models.embed
+
+    def counted(chips: np.ndarray) -> np.ndarray:
+        calls.append(len(chips))
+        return embed(chips)
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        begun.append(name)
+        yield
+
+    monkeypatch.setattr(models, "embed", counted)
+    again = harvest_segment("m", hamilton, Segment(0, 275), models, CONFIG, THRESHOLD, stage=stage)
+    same_bytes([again], whole)
+    assert max(calls) == 4
+    assert begun.count("embed") == len(calls)
 
 
 def test_neighbours_agree_on_the_frames_around_their_border(hamilton: VideoReader, models: FaceModels) -> None:

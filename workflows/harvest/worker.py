@@ -23,6 +23,7 @@ from harvest.segments import Segment, borders_agree
 from harvest.staging import is_staged, stage_segment, staged_segments, unstage
 from harvest.video import VideoReader, open_video
 from workflows.config import Config
+from workflows.pool import Pulse
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ class HarvestWorker:
         """The operating system's number of this process."""
         return os.getpid()
 
-    def progress(self) -> float:
-        """A number that grows while work goes on: frames decoded and, in its fractions, bytes read.
+    def progress(self) -> Pulse:
+        """A number that grows while work goes on: frames decoded and, in its fractions, bytes read and stages begun.
 
         Opening a long movie indexes it, which may take longer than a stall may: reading is a sign of life.
         """
-        return self._units + _bytes_read() / 2**60
+        return Pulse(self._units + _bytes_read() / 2**60, _own_memory())
 
     def probe(self, movie: Movie) -> Probe:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
@@ -179,7 +180,8 @@ class HarvestWorker:
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        """Add the time of the block to a stage, less that of the stages within it."""
+        """Add the time of the block to a stage, less that of the stages within it. To begin one is a sign of life."""
+        self._units += 2**-30
         began, within = time.perf_counter(), sum(self._seconds.values())
         yield
         within = sum(self._seconds.values()) - within
@@ -197,3 +199,12 @@ def _bytes_read() -> int:
         return int(Path("/proc/self/io").read_text().split()[1])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def _own_memory() -> int:
+    """Bytes that this process holds and shares with nobody (libraries are shared); 0 where the system does not say."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
