@@ -54,6 +54,8 @@ class ClusterConfig(Section):
     memory_gb: float = Field(default=4.0, gt=0)
     """Most memory that one movie may take; every method compares all tracks with all. 4 GB are 22,000 tracks by hac
     and 9,000 by affinity †."""
+    curve_points: int = Field(default=120, ge=2)
+    """Points of a labelled movie's curve of scores against K that are kept: the first Ks whole, then equal ratios †."""
     ball: BallConfig = BallConfig()
     affinity: AffinityConfig = AffinityConfig()
     hdbscan: HdbscanConfig = HdbscanConfig()
