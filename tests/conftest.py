@@ -1,8 +1,31 @@
-"""Fixtures every test may use: the shared models, clips and benchmarks; a clear skip where they are absent."""
+"""Fixtures every test may use: the shared models, clips and benchmarks, a clear skip where they are absent; a bucket."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.s3.bucket import Bucket
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# Before anything starts a Ray, whose workers inherit them: all buckets of the tests are on one server, started when the
+# first is asked for.
+os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{_free_port()}", "AWS_DEFAULT_REGION": "us-east-1"}
+os.environ |= {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests"}
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -31,3 +54,35 @@ def clips() -> Path:
 def bench() -> Path:
     """Benchmarks with truth: photomovies/, phototracks/, photos/, published/."""
     return shared("bench")
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """moto's server, in a process of its own."""
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.s3.server", endpoint.rsplit(":", 1)[1]],
+        cwd=Path(__file__).resolve().parents[1],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(endpoint, timeout=5).close()
+            break
+        except urllib.error.URLError:
+            assert process.poll() is None, "moto's server did not start"
+            time.sleep(0.1)
+    yield endpoint
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str) -> Bucket:
+    """An empty bucket."""
+    import fsspec
+
+    made = Bucket(s3_endpoint, f"test-{uuid.uuid4().hex[:12]}")
+    fsspec.filesystem("s3").mkdir(made.name)
+    return made

@@ -1,0 +1,34 @@
+"""A bucket for a test: its URL, its moods, and what it was asked."""
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An empty bucket on the server of the tests."""
+
+    endpoint: str
+    name: str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.name}"
+
+    def refuse(self, times: int) -> None:
+        """Answer 503 so often from now on; -1: until told otherwise."""
+        _control(self.endpoint, {self.name: times})
+
+    def asked(self) -> dict[str, int]:
+        """Requests so far, by method."""
+        asked: dict[str, int] = _control(self.endpoint, {}).get(self.name, {})
+        return asked
+
+
+def _control(endpoint: str, refusals: dict[str, int]) -> dict[str, Any]:
+    request = urllib.request.Request(f"{endpoint}/_control", json.dumps(refusals).encode(), method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        answered: dict[str, Any] = json.load(answer)
+    return answered

@@ -1,0 +1,57 @@
+"""moto's S3 as a server of its own, that can be told to answer 503 and counts what it is asked: `python -m … PORT`."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, run_simple
+
+CONTROL = "/_control"
+BUSY = b"<?xml version='1.0'?><Error><Code>ServiceUnavailable</Code><Message>Please try again.</Message></Error>"
+
+Start = Callable[..., Any]
+
+
+class MoodyServer:
+    """Hands requests on to moto, but answers 503 as often as it was told for a bucket."""
+
+    def __init__(self, inner: Callable[[dict[str, Any], Start], Iterable[bytes]]) -> None:
+        self._inner = inner
+        self._refusals: dict[str, int] = {}
+        """By bucket; -1: until told otherwise."""
+        self._asked: dict[str, Counter[str]] = {}
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path == CONTROL:
+            return self._control(environ, start)
+        bucket = path.split("/")[1]
+        self._asked.setdefault(bucket, Counter())[method] += 1
+        if left := self._refusals.get(bucket, 0):
+            self._refusals[bucket] = left - 1 if left > 0 else left
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start("503 Service Unavailable", [("Content-Type", "application/xml"), ("Content-Length", str(len(BUSY)))])
+            return [BUSY]
+        return self._inner(environ, start)
+
+    def _control(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        """POST {bucket: refusals}; the answer is what was asked so far, by bucket and method."""
+        self._refusals |= json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
+        answer = json.dumps(self._asked).encode()
+        start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+        return [answer]
+
+
+class QuietHandler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept, as S3 keeps them
+
+    def log(self, *arguments: object) -> None:
+        """Nothing: a line for each request would fill the pipe."""
+
+
+if __name__ == "__main__":
+    app = MoodyServer(DomainDispatcherApplication(create_backend_app))
+    run_simple("127.0.0.1", int(sys.argv[1]), app, threaded=True, request_handler=QuietHandler)
