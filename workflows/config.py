@@ -12,6 +12,7 @@ from cluster.config import ClusterConfig
 from harvest.config import HarvestConfig, Section
 from harvest.errors import ConfigError
 from train.config import TrainConfig, VerificationConfig
+from workflows.corpus.config import CorpusConfig
 
 
 class DecodeConfig(Section):
@@ -37,7 +38,9 @@ class RunConfig(Section):
     batch: int = Field(1, ge=1)
     """Frames or chips that the models take at once. More than 1 gains nothing on a CPU."""
     memory_gb: float = Field(2.0, gt=0)
-    """Memory that a worker declares to Ray, in GiB."""
+    """Memory that a worker declares to Ray and may hold, in GiB: one that takes more is killed and its work retried."""
+    segments_per_worker: int = Field(200, ge=1)
+    """A worker makes room for a new one after so many pieces of work: what native libraries leak goes with it."""
     attempts: int = Field(3, ge=1)
     """How often work is tried whose worker was lost, hung or ran out of memory."""
     stall_s: float = Field(120, gt=0)
@@ -59,6 +62,7 @@ class Config(Section):
     cluster: ClusterConfig = ClusterConfig()
     decode: DecodeConfig = DecodeConfig()
     run: RunConfig = RunConfig()
+    corpus: CorpusConfig = CorpusConfig()
 
 
 def load_config(file: Path | None = None, overrides: Iterable[str] = ()) -> Config:

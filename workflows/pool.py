@@ -1,4 +1,4 @@
-"""A supervised pool of Ray actors: lost, hung and overfed workers are replaced and their work is tried again.
+"""A supervised pool of Ray actors: lost, hung, overfed and worn workers are replaced and their work is tried again.
 
 The driver sees only what the actors return: ids and counts.
 """
@@ -6,20 +6,44 @@ The driver sees only what the actors return: ids and counts.
 import heapq
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
 
 from harvest.errors import CastmineError
-from workflows.ray_cluster import cause
+from workflows.ray_cluster import cause, room
 
 POLL_S = 0.5
-START_S = 120.0
-"""Time within which at least one worker must come up, imports and a crowded machine included."""
 LOST = (RayActorError, OutOfMemoryError, WorkerCrashedError)
+
+
+class Pulse(NamedTuple):
+    """What a worker answers when it is asked how it goes."""
+
+    units: float
+    """A number that grows while it works."""
+    memory_bytes: int = 0
+    """Memory that it holds and shares with nobody."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a pool puts up with."""
+
+    attempts: int
+    """How often a job is tried whose worker is lost. An error that the worker raises is final at once."""
+    stall_s: float
+    """Seconds without progress after which a worker is killed."""
+    start_s: float = 120.0
+    """Seconds without any worker after which the pool gives up."""
+    memory_bytes: int | None = None
+    """A worker that holds more is killed."""
+    jobs: int | None = None
+    """After so many a worker makes room for a new one."""
 
 
 @dataclass
@@ -49,23 +73,21 @@ class _Worker:
     """The answer to `progress` that is being waited for."""
     units: float = 0.0
     heard: float = field(default_factory=time.monotonic)
+    jobs: int = 0
+    """How many it has ended."""
+    verdict: str = ""
+    """Why it was killed."""
 
 
 class Pool:
-    """Runs jobs on actors that have, besides their methods, `progress() -> float`: a number that grows while they work.
+    """Runs jobs, one at a time each, on actors that have, besides their methods, `progress() -> Pulse`.
 
     Args:
         start: makes an actor (max_restarts=0, max_task_retries=0, max_concurrency=2).
-        attempts: how often a job is tried whose worker is lost. An error that the worker raises is final at once.
-        stall_s: seconds without progress after which a worker is killed.
-        start_s: seconds without any worker after which the pool gives up.
     """
 
-    def __init__(
-        self, start: Callable[[], Any], workers: int, attempts: int, stall_s: float, start_s: float = START_S
-    ) -> None:
-        self._start, self._size, self._attempts = start, workers, attempts
-        self._stall_s, self._start_s = stall_s, start_s
+    def __init__(self, start: Callable[[], Any], workers: int, limits: Limits) -> None:
+        self._start, self._size, self._limits = start, workers, limits
         self._queue: list[tuple[float, int, Job]] = []
         self._order = count()
         self._workers: list[_Worker] = []
@@ -135,9 +157,13 @@ class Pool:
             try:
                 ended.append((job, ray.get(reference)))
             except LOST as error:
-                ended += self._lost(worker, job, f"its worker was lost ({_first_line(error)})")
+                ended += self._lost(worker, job, error)
+                continue
             except RayError as error:
                 ended.append((job, cause(error)))
+            worker.jobs += 1
+            if self._limits.jobs and worker.jobs >= self._limits.jobs:
+                self._dismiss(worker)
         return ended
 
     def _welcome(self, worker: _Worker) -> None:
@@ -146,48 +172,65 @@ class Pool:
             ray.get(worker.result)
             worker.up, self._unborn = True, 0
         except RayError as error:
-            self._workers.remove(worker)
+            self._dismiss(worker)
             self._unborn += 1
-            if self._unborn >= self._attempts:
-                reason = str(error).strip().splitlines() or [type(error).__name__]
-                raise WorkerLostError(f"no worker could be started ({reason[-1]})") from error  # its own error is last
+            if self._unborn >= self._limits.attempts:
+                raise WorkerLostError(_unborn(error)) from error
 
     def _check_room(self) -> None:
         """Where no worker at all comes up, say so: those that wait for room while others work cost nothing."""
         if any(worker.up for worker in self._workers):
             self._idle_since = time.monotonic()
-        elif time.monotonic() - self._idle_since > self._start_s:
+        elif time.monotonic() - self._idle_since > self._limits.start_s:
             raise WorkerLostError(
-                f"no worker was started within {self._start_s:.0f} s: the machines have no room for one; "
-                "see run.memory_gb and run.gpus_per_worker in: castmine config"
+                f"no worker was started within {self._limits.start_s:.0f} s: no room for one ({room()}); see "
+                "run.memory_gb and run.gpus_per_worker, and run.start_s where machines start on demand"
             )
 
     def _listen(self) -> None:
-        """Ask each busy worker how far it is; kill those that stand still. `_collect` then finds them lost."""
+        """Ask each busy worker how it goes; kill those that stand still or hold too much. Then they are found lost."""
         for worker in self._workers:
-            if worker.job is None:
+            if worker.job is None or worker.verdict:
                 continue
             if worker.pulse is None:
                 worker.pulse = worker.actor.progress.remote()
             elif ray.wait([worker.pulse], timeout=0)[0]:
-                try:
-                    units = ray.get(worker.pulse)
-                except RayError:
-                    units = worker.units
-                if units != worker.units:
-                    worker.units, worker.heard = units, time.monotonic()
+                with suppress(RayError):
+                    self._hear(worker, ray.get(worker.pulse))
                 worker.pulse = None
-            if time.monotonic() - worker.heard > self._stall_s:
-                worker.heard = time.monotonic()
+            if time.monotonic() - worker.heard > self._limits.stall_s:
+                worker.verdict = f"no progress for {self._limits.stall_s:.0f} s (run.stall_s): is its file damaged?"
+            if worker.verdict:
                 ray.kill(worker.actor)
 
-    def _lost(self, worker: _Worker, job: Job, reason: str) -> list[tuple[Job, Any]]:
-        self._workers.remove(worker)
-        if job.attempts < self._attempts:
+    def _hear(self, worker: _Worker, pulse: Pulse) -> None:
+        if pulse.units != worker.units:
+            worker.units, worker.heard = pulse.units, time.monotonic()
+        allowed = self._limits.memory_bytes
+        if allowed and pulse.memory_bytes > allowed:
+            held, most = (size / 2**30 for size in (pulse.memory_bytes, allowed))
+            worker.verdict = f"it took {held:.1f} GiB of memory and may take {most:.1f}: raise run.memory_gb"
+
+    def _lost(self, worker: _Worker, job: Job, error: BaseException) -> list[tuple[Job, Any]]:
+        self._dismiss(worker)
+        if job.attempts < self._limits.attempts:
             self._add([job])
             return []
-        return [(job, WorkerLostError(f"{job.key}: {reason}, {job.attempts} times; see the memory of the machine"))]
+        reason = worker.verdict or f"its worker was lost ({_first_line(error)}): see the memory of the machine"
+        return [(job, WorkerLostError(f"{job.key}: {reason} (tried {job.attempts} times)"))]
+
+    def _dismiss(self, worker: _Worker) -> None:
+        """Let a worker go, for good: one that is only out of reach must not keep its core."""
+        self._workers.remove(worker)
+        ray.kill(worker.actor)
 
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _unborn(error: BaseException) -> str:
+    """Why a worker could not be started: its own error is last in what Ray says."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    remedy = "; every machine needs castmine and its pins: infra/README.md" if "ModuleNotFound" in str(error) else ""
+    return f"no worker could be started ({reason}){remedy}"

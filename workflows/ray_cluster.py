@@ -78,7 +78,16 @@ def _own_sigterm() -> Iterator[None]:
 
 
 def _cores() -> int:
-    return int(ray.cluster_resources().get("CPU", 1))
+    """Cores of the cluster; one where it has none yet, for it may start machines once somebody asks for a core."""
+    return max(1, int(ray.cluster_resources().get("CPU", 0)))
+
+
+def room() -> str:
+    """What the cluster has to give, in words."""
+    resources = ray.cluster_resources()
+    cores, gpus = (int(resources.get(name, 0)) for name in ("CPU", "GPU"))
+    machines = sum(bool(node["Alive"]) for node in ray.nodes())
+    return f"machines: {machines}, cores: {cores}, GPUs: {gpus}, memory: {resources.get('memory', 0) / 2**30:.1f} GiB"
 
 
 def cause(error: BaseException) -> BaseException:

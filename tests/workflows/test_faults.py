@@ -168,7 +168,7 @@ def test_a_hung_decoder_is_killed_and_tried_again_and_at_last_a_failure(
     dataset = Dataset.create(tmp_path / "dataset")
     states = run(dataset, corpus, harvested, config, ray_address)
     assert (states["always"].state, states["once"].state) == ("failed", "done")
-    assert "always: frames 0-275: its worker was lost" in states["always"].message
+    assert "always: frames 0-275: no progress for 12 s" in states["always"].message
     (failure,) = dataset.failures()
     assert (failure.movie_id, failure.error, failure.attempts) == ("always", "WorkerLostError", 2)
     tables = Dataset.open(harvested.dataset)

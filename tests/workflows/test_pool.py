@@ -1,5 +1,6 @@
 """What the pool does with workers that are lost, hung, slow to come or wrong, on a real Ray with tiny actors."""
 
+import importlib
 import os
 import time
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ import pytest
 import ray
 
 from harvest.errors import VideoDecodeError
-from workflows.pool import Job, Pool, WorkerLostError
+from workflows.pool import Job, Limits, Pool, Pulse, WorkerLostError
 from workflows.ray_cluster import ray_cluster
 
 STALL_S = 2.0
+MEMORY_BYTES = 2**28
 
 
 class Worker:
@@ -22,10 +24,21 @@ class Worker:
     def __init__(self, notes: str, refuse: bool = False) -> None:
         if refuse:
             raise RuntimeError("this worker never starts")
-        self._notes, self._units = Path(notes), 0.0
+        self._notes, self._units, self._held = Path(notes), 0.0, 0
 
-    def progress(self) -> float:
-        return self._units
+    def progress(self) -> Pulse:
+        return Pulse(self._units, self._held)
+
+    def process(self, name: str) -> int:
+        self._note(name)
+        return os.getpid()
+
+    def swell(self, name: str) -> str:
+        """Take more memory than is allowed, and go on."""
+        self._note(name)
+        self._held = 2 * MEMORY_BYTES
+        time.sleep(3600)
+        return name
 
     def succeed(self, name: str) -> str:
         self._note(name)
@@ -75,10 +88,20 @@ def _ray(ray_address: str) -> Iterator[None]:
         yield
 
 
-def run(jobs: list[Job], notes: Path, workers: int = 1, refuse: bool = False, **needs: float) -> dict[str, Any]:
+def run(
+    jobs: list[Job],
+    notes: Path,
+    workers: int = 1,
+    refuse: bool = False,
+    jobs_each: int | None = None,
+    start_s: float = 60,
+    worker: type = Worker,
+    **needs: float,
+) -> dict[str, Any]:
     """Result or error by name of the job."""
     options = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": 2} | needs
-    actor = ray.remote(Worker).options(**options)
+    actor = ray.remote(worker).options(**options)
+    limits = Limits(3, STALL_S, start_s, MEMORY_BYTES, jobs_each)
     ended: dict[str, Any] = {}
 
     def on_end(job: Job, result: Any) -> list[Job]:
@@ -86,7 +109,7 @@ def run(jobs: list[Job], notes: Path, workers: int = 1, refuse: bool = False, **
         ended[job.key] = result
         return []
 
-    Pool(lambda: actor.remote(str(notes), refuse), workers, 3, STALL_S, start_s=4).run(jobs, on_end)
+    Pool(lambda: actor.remote(str(notes), refuse), workers, limits).run(jobs, on_end)
     return ended
 
 
@@ -129,7 +152,23 @@ def test_a_hung_worker_is_killed_but_one_that_makes_progress_is_not(notes: Path)
     ended = run([job("hang", weight=1), job("work_slowly")], notes, workers=2)
     assert isinstance(ended["hang"], WorkerLostError)
     assert ended["work_slowly"] == "work_slowly"
+    assert "hang: no progress for 2 s (run.stall_s): is its file damaged? (tried 3 times)" in str(ended["hang"])
     assert sorted(begun(notes)) == ["hang", "hang", "hang", "work_slowly"]
+
+
+def test_a_worker_that_takes_more_memory_than_it_may_is_killed_and_the_error_says_how_much(notes: Path) -> None:
+    ended = run([job("swell", weight=1), job("succeed")], notes)
+    assert isinstance(ended["swell"], WorkerLostError)
+    assert "it took 0.5 GiB of memory and may take 0.2: raise run.memory_gb (tried 3 times)" in str(ended["swell"])
+    assert ended["succeed"] == "succeed"
+    assert begun(notes) == ["swell", "swell", "swell", "succeed"]
+
+
+def test_a_worker_makes_room_for_a_new_one_after_its_share_of_work(notes: Path) -> None:
+    ended = run([job("process", str(number)) for number in range(7)], notes, jobs_each=3)
+    processes = [ended[str(number)] for number in range(7)]
+    assert [processes.count(process) for process in dict.fromkeys(processes)] == [3, 3, 1]
+    assert len(begun(notes)) == 7, "no work is done twice"
 
 
 def test_a_worker_without_room_takes_no_job_while_another_works(notes: Path) -> None:
@@ -144,8 +183,23 @@ def test_workers_that_cannot_be_started_end_the_run_with_their_reason(notes: Pat
 
 
 def test_workers_for_which_no_machine_has_room_end_the_run(notes: Path) -> None:
-    with pytest.raises(WorkerLostError, match=r"no worker was started within 4 s: the machines have no room"):
-        run([job("succeed")], notes, num_gpus=1)
+    with pytest.raises(WorkerLostError, match=r"within 4 s: no room for one \(machines: 1, cores: 2, GPUs: 0, memory"):
+        run([job("succeed")], notes, start_s=4, num_gpus=1)
+
+
+def test_machines_without_castmine_are_named_as_the_reason(
+    notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that the driver has and its workers have not."""
+    (tmp_path / "only_here.py").write_text(
+        "class Worker:\n    def __init__(self, *given): ...\n    def progress(self): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    worker = importlib.import_module("only_here").Worker
+    with pytest.raises(
+        WorkerLostError, match=r"No module named 'only_here'.*; every machine needs castmine and its pins"
+    ):
+        run([job("succeed")], notes, worker=worker)
 
 
 def test_what_follows_from_a_job_is_done_and_what_is_not_wanted_any_more_is_dropped(notes: Path) -> None:
@@ -154,6 +208,6 @@ def test_what_follows_from_a_job_is_done_and_what_is_not_wanted_any_more_is_drop
     def on_end(ended: Job, result: Any) -> list[Job]:
         return [job("succeed", "second"), job("succeed", "never")] if result == "first" else []
 
-    pool = Pool(lambda: actor.remote(str(notes)), 1, 3, STALL_S)
+    pool = Pool(lambda: actor.remote(str(notes)), 1, Limits(3, STALL_S))
     pool.run([job("succeed", "first")], on_end, wanted=lambda each: each.key != "never")
     assert begun(notes) == ["first", "second"]

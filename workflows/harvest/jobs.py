@@ -21,13 +21,15 @@ from workflows.console import Meter, meter
 from workflows.harvest.plan import HarvestPlan
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.journal.records import Usage
-from workflows.pool import Job, Pool
+from workflows.pool import Job, Limits, Pool
 from workflows.ray_cluster import check_gpus, ray_cluster
 
 FINISH_WEIGHT = 1e12
 """A movie whose segments are all there is committed before anything else is begun."""
 PROBE_WEIGHT = 1e11
 """All movies are opened before the first is harvested: the longest goes first, and the ETA knows all."""
+WHOLE_WEIGHT = 1e10
+"""A movie that cannot be split goes before those that can: begun late, it would be what everybody waits for."""
 
 Watch = Callable[[dict[str, float], Usage], None]
 """Is told, about twice a second, the frames done of each running job and what the workers hold."""
@@ -65,7 +67,8 @@ class HarvestRun:
             def start() -> Any:
                 return actor.remote(self._dataset.root, self._pack, self._config, self._force)
 
-            pool = Pool(start, run.workers or cores, run.attempts, run.stall_s, run.start_s)
+            limits = Limits(run.attempts, run.stall_s, run.start_s, options["memory"], run.segments_per_worker)
+            pool = Pool(start, run.workers or cores, limits)
 
             def progress(units: dict[str, float]) -> None:
                 self._show(shown, units)
@@ -124,13 +127,9 @@ class HarvestRun:
     def _segment_jobs(self, movie: Movie, segments: list[Segment]) -> list[Job]:
         self._segments[movie.movie_id], self._out[movie.movie_id] = segments, len(segments)
         probe = self._probes[movie.movie_id]
+        weight = probe.facts.frames + (0 if probe.facts.seekable else WHOLE_WEIGHT)
         return [
-            Job(
-                f"{movie.movie_id}: frames {part.start}-{part.stop}",
-                "harvest",
-                (movie, probe, part),
-                probe.facts.frames,
-            )
+            Job(f"{movie.movie_id}: frames {part.start}-{part.stop}", "harvest", (movie, probe, part), weight)
             for part in segments
         ]
 

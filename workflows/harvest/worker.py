@@ -18,6 +18,7 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts, MovieRecord, SourceStamp
 from harvest.faces import FaceModels, Pack, load_models
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
+from harvest.local_copy import LocalCopy, sweep
 from harvest.movie import harvest_segment, join_segments
 from harvest.segments import Segment, borders_agree
 from harvest.staging import is_staged, stage_segment, staged_segments, unstage
@@ -65,6 +66,8 @@ class HarvestWorker:
         self._dataset, self._pack, self._config, self._force = Dataset.open(dataset), pack, config, force
         self._units = 0.0
         self._seconds: defaultdict[str, float] = defaultdict(float)
+        sweep()  # what workers left that were killed here
+        self._copy = LocalCopy()
 
     @cached_property
     def _models(self) -> FaceModels:
@@ -86,9 +89,11 @@ class HarvestWorker:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
         embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
         self._units = 0.0
-        stamp, content = source_stamp(movie.uri), content_hash(movie.uri, self._reading)
-        refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
-        facts = self._open(movie).facts
+        stamp = source_stamp(movie.uri)
+        with self._copy.path(movie.uri, stamp, self._reading) as path:
+            content = content_hash(path, self._reading)
+            refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
+            facts = self._open(path).facts
         return Probe(
             stamp,
             content,
@@ -115,17 +120,18 @@ class HarvestWorker:
             return SegmentReport(0, {}, _peak_bytes())
         self._units, self._seconds = 0.0, defaultdict(float)
         config = self._config
-        result = harvest_segment(
-            movie.movie_id,
-            self._open(movie),
-            segment,
-            self._models,
-            config.harvest,
-            self._pack.threshold,
-            config.run.batch,
-            self._stage,
-            self._alive,
-        )
+        with self._copy.path(movie.uri, probe.stamp, self._reading) as path:
+            result = harvest_segment(
+                movie.movie_id,
+                self._open(path),
+                segment,
+                self._models,
+                config.harvest,
+                self._pack.threshold,
+                config.run.batch,
+                self._stage,
+                self._alive,
+            )
         with self._stage("write"):
             stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result)
         return SegmentReport(int(self._units), dict(self._seconds), _peak_bytes())
@@ -168,9 +174,9 @@ class HarvestWorker:
         rows = {name: shard.rows for name, shard in record.shards.items()}
         return MovieReport(rows, record.drops, record.facts.seekable)
 
-    def _open(self, movie: Movie) -> VideoReader:
+    def _open(self, path: str) -> VideoReader:
         decode = self._config.decode
-        return open_video(movie.uri, decode.device, longest_pause_s=decode.longest_pause_s)
+        return open_video(path, decode.device, longest_pause_s=decode.longest_pause_s)
 
     def _alive(self, frame: int) -> None:
         self._units += 1
