@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from harvest.config import Section
 from workflows.console import err, out
 
 if TYPE_CHECKING:  # each command imports only what it runs: planning a harvest must not load training
@@ -213,7 +215,9 @@ def _table(*columns: str) -> Table:
 
 
 def _yaml(value: object) -> object:
-    return "null" if value is None else list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return json.dumps([item.model_dump(mode="json") if isinstance(item, Section) else item for item in value])
+    return "null" if value is None else value
 
 
 def _figure(value: float | None) -> str:

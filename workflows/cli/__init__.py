@@ -3,7 +3,7 @@
 import sys
 
 from harvest.errors import CastmineError, TooLittleDataError
-from workflows.cli import clustering, harvesting, learning, tables
+from workflows.cli import clustering, harvesting, learning, scale, tables
 from workflows.cli.app import app
 from workflows.cli.interruption import InterruptedRunError, interruption, listen
 from workflows.cli.options import INTERRUPTED, USAGE
@@ -11,10 +11,13 @@ from workflows.console import err
 
 __all__ = ["app", "main"]
 
-COMMANDS = (harvesting, learning, clustering, tables)
+COMMANDS = (harvesting, learning, clustering, scale, tables)
 """Modules that add their commands to `app` when they are imported."""
 
-ORDER = ("demo", "harvest", "train", "verify", "cluster", "report", "sql", "config")
+ORDER = (
+    *("demo", "harvest", "train", "verify", "cluster", "report", "sql"),
+    *("corpus", "status", "failures", "doctor", "card", "config"),
+)
 """Of the commands in `castmine --help`: the way a user meets them."""
 
 app.registered_commands.sort(key=lambda command: ORDER.index(str(command.name or command.callback.__name__)))  # type: ignore[union-attr]

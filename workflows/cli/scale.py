@@ -1,0 +1,66 @@
+"""`castmine corpus`, `status`, `failures`, `doctor` and `card`: a library that is harvested night after night."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from workflows.cli.app import app
+from workflows.cli.options import (
+    FAILED,
+    SCALE,
+    AddressOption,
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    WorkersOption,
+    settings,
+)
+from workflows.console import write_json
+
+
+class StageName(StrEnum):
+    harvest = "harvest"
+    train = "train"
+    cluster = "cluster"
+    report = "report"
+
+
+@app.command(rich_help_panel=SCALE)
+def corpus(
+    config: ConfigOption = None,
+    only: Annotated[StageName | None, typer.Option(help="This stage alone.", show_default="all")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="Harvest at most so many movies.", show_default="all")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Harvest only what failed before.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Do everything again, changed or not.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove movies that are no longer in the corpus.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is to be done, and what it takes.")] = False,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    set_: SetOption = [],  # noqa: B006
+    json_file: JsonOption = None,
+) -> None:
+    """Harvest, train, cluster and report by one config; each only where its inputs changed. For every night.
+
+    The section [b]corpus[/b] of the config says what and where. Stop it with Ctrl-C; the same command goes on.
+    """
+    from workflows.corpus.printed import corpus_done, corpus_plan
+    from workflows.corpus.run import Choice, run_corpus
+    from workflows.harvest.plan import Selection
+
+    chosen = Choice(only.value if only else None, Selection(retry_failed, limit, force), prune)
+    loaded = settings(config, set_, workers)
+    if dry_run:
+        from workflows.corpus.dry_run import as_json, plan_corpus
+
+        plan = plan_corpus(loaded, chosen)
+        corpus_plan(*plan)
+        write_json(json_file, as_json(*plan))
+        return
+    summary, report = run_corpus(loaded, chosen, address)
+    corpus_done(summary, report.figures, str(report.file))
+    write_json(json_file, report.figures)
+    if summary.failed:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,91 @@
+"""The clustering stages, one for each clustering that is kept: only movies whose tracks or model changed are done."""
+
+import time
+from importlib.metadata import version
+from typing import Any
+
+from harvest.dataset.read import Dataset
+from harvest.errors import CastmineError
+from workflows.config import Config
+from workflows.corpus.config import ClusteringConfig
+from workflows.corpus.notes import StageNote, changes, digest, put_note, read_note
+from workflows.corpus.outcome import StageOutcome
+from workflows.corpus.session import Session
+from workflows.corpus.training import model_folder, weights_digest
+from workflows.labels import RUN as LABELS
+
+
+def stage_name(clustering: ClusteringConfig) -> str:
+    """What the stage of a clustering is called."""
+    return f"cluster {clustering.name}"
+
+
+def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcome:
+    """Bring one clustering up to date; what goes wrong is in the outcome.
+
+    Which movies are to be done again is decided movie by movie in workflows/cluster; here, only whether to ask at all.
+    """
+    began, name = time.monotonic(), stage_name(clustering)
+    dataset, config, force = session.dataset, session.config, session.force
+    model = model_folder(dataset, session.places, config) if clustering.model else None
+    weights = weights_digest(session.places) if model else ""
+    earlier = read_note(dataset.store, name)
+    if earlier and not force and not why(dataset, clustering, config, weights):
+        return StageOutcome(name, "unchanged", earlier.said)
+    session.start_ray()
+    from workflows.cluster.run import cluster
+
+    chosen: dict[str, Any] = {"adapt": clustering.adapt} if clustering.adapt else {}
+    try:
+        summary = cluster(
+            dataset.root,
+            clustering.method,
+            config,
+            model,
+            clustering.k_from,  # type: ignore[arg-type]  # checked there
+            clustering.name,
+            address=session.address,
+            force=force,
+            **chosen,
+        )
+    except CastmineError as error:
+        return StageOutcome(name, "failed", str(error), time.monotonic() - began)
+    again = [movie.movie_id for movie in summary.movies if not movie.unchanged]
+    characters = sum(movie.clusters for movie in summary.movies)
+    said = f"{len(summary.movies)} movies, {characters} characters"
+    if not summary.failed:
+        note = StageNote(
+            fingerprint=_fingerprint(clustering, config, weights),
+            movies=_taken(dataset, clustering),
+            outcome="done",
+            said=said,
+            at="",
+        )
+        put_note(dataset.store, name, note)
+    figures: dict[str, Any] = {"clustered": again, "model": summary.model, "threshold": summary.threshold_source}
+    return StageOutcome(
+        name, "done", f"{said}; {len(again)} clustered anew", time.monotonic() - began, summary.failed, figures
+    )
+
+
+def why(dataset: Dataset, clustering: ClusteringConfig, config: Config, weights: str) -> str:
+    """Why to cluster, in words; empty where the clustering is of just these tracks, labels, model and settings."""
+    note = read_note(dataset.store, stage_name(clustering))
+    return changes(note, _fingerprint(clustering, config, weights), _taken(dataset, clustering))
+
+
+def _fingerprint(clustering: ClusteringConfig, config: Config, weights: str) -> str:
+    sections = [section.model_dump(mode="json") for section in (clustering, config.cluster, config.train)]
+    return digest([*sections, weights, version("castmine")])
+
+
+def _taken(dataset: Dataset, clustering: ClusteringConfig) -> dict[str, str]:
+    """Of every movie: its harvest, its labels, its number of characters as the user gives it, and what lies there."""
+    labels = {record.movie_id: record.shard.digest for record in dataset.derived_records("labels", LABELS)}
+    there = {record.movie_id: record.created_at for record in dataset.derived_records("clusters", clustering.name)}
+    return {
+        record.movie_id: digest(
+            [record.harvest_id, labels.get(record.movie_id), record.facts.cast_size, there.get(record.movie_id)]
+        )
+        for record in dataset.records()
+    }

@@ -1,0 +1,47 @@
+"""The section `corpus` of the configuration: what a scheduled run works on and what it keeps up to date."""
+
+from pydantic import Field
+
+from harvest.config import Section
+
+
+class ClusteringConfig(Section):
+    """One clustering of every movie, kept under the name of a run."""
+
+    method: str = "hac"
+    """As `castmine cluster --method` names it."""
+    adapt: str | None = None
+    """As `castmine cluster --adapt` names it; null: none."""
+    k_from: str | int = "threshold"
+    """Number of characters: threshold, labels, corpus (its cast_size), or a number."""
+    run: str | None = None
+    """Name of the clustering; null: its method and adaptation. It stays the same whether there is a model or not."""
+    model: bool = True
+    """Through the trained model, once there is one; false: always as the pack embeds."""
+
+    @property
+    def name(self) -> str:
+        return self.run or "-".join(filter(None, (self.method, self.adapt)))
+
+
+class CorpusConfig(Section):
+    """A corpus that is kept harvested, learned from, clustered and shown."""
+
+    movies: str | None = None
+    """Video file, folder, glob, or CSV/Parquet with movie_id, uri: on storage that every worker sees."""
+    dataset: str | None = None
+    """Folder or URL of the dataset."""
+    models: str = "bundled"
+    """Pack of face models: bundled, an insightface pack, or a folder of ONNX files."""
+    train: str | None = "mvcorr-linear"
+    """Method or preset to learn by, as `castmine train` names it; null: no training, and `model` is used as it is."""
+    model: str | None = None
+    """Folder of the model; null: beside a dataset on disk, with -model after its name."""
+    clusterings: tuple[ClusteringConfig, ...] = (ClusteringConfig(),)
+    """Clusterings to keep up to date: a list of {method, adapt, k_from, run, model}, each key optional. The report
+    shows the first."""
+    report: str | None = None
+    """Folder of the cast sheets and of report.json; null: beside a dataset on disk, with -sheets after its name."""
+    shrunk: float = Field(default=0.5, gt=0, le=1)
+    """--prune refuses to remove more than this share of the dataset's movies at once, unless --force is given: a corpus
+    that is not mounted looks like one from which everything is gone †."""

@@ -1,0 +1,134 @@
+"""`castmine corpus --dry-run`: what a run would do and take, with its arithmetic. Nothing is written or started."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harvest.corpus import list_corpus
+from harvest.dataset.read import MARKER, Dataset
+from harvest.dataset.schema import HARVEST_TABLES
+from harvest.dataset.store import Store
+from harvest.errors import VideoDecodeError
+from harvest.faces import find_pack
+from workflows.config import Config
+from workflows.corpus import clustering, reporting, training
+from workflows.corpus.places import Places, find_places
+from workflows.corpus.run import Choice
+from workflows.harvest.plan import HarvestPlan, MovieState, plan_harvest
+from workflows.journal.records import Journal, last_measured
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a harvest takes. Seconds are of the movies whose length is known, scaled to all."""
+
+    movies: int
+    unchanged: int
+    later: int
+    known: int
+    """Movies whose file says how long they are."""
+    hours: float
+    """Of all movies to be harvested; those of unknown length at the mean of the others."""
+    segments: int
+    shards: int
+    workers: int | None
+    """None: one for each core of the cluster."""
+    memory_gb: float
+    """That a worker declares."""
+    rate: float | None
+    """Movie-seconds a worker-second, of the last run …"""
+    measured: str
+    """… which was this one."""
+    wall_s: float | None
+
+
+def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str]]:
+    """What a run would harvest, and for each later stage why it would be done ("" where nothing changed).
+
+    Raises as `run_corpus` does, but for a dataset that cannot be written.
+    """
+    places = find_places(config.corpus)
+    movies, pack, store = list_corpus(places.movies), find_pack(places.models), Store(places.dataset)
+    if not store.exists(MARKER):
+        states = {movie.movie_id: MovieState(movie) for movie in movies}
+        return _estimate(HarvestPlan(states), config, None), dict.fromkeys(_stages(config, choice), "not done yet")
+    dataset = Dataset.open(places.dataset)
+    plan = plan_harvest(movies, dataset, pack, config, choice.selection, settle=False)
+    harvests = bool(plan.todo) and choice.takes("harvest")
+    reasons = dict.fromkeys(_stages(config, choice), "movies are harvested before it")
+    if not harvests:
+        reasons = {name: why() for name, why in _reasons(dataset, places, config).items() if name in reasons}
+    if choice.selection.force:
+        reasons = {name: reason or "forced" for name, reason in reasons.items()}
+    estimate = _estimate(plan if choice.takes("harvest") else HarvestPlan({}), config, last_measured(store))
+    return estimate, reasons
+
+
+def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estimate:
+    todo, run = plan.todo, config.run
+    lengths = [seconds for state in todo if (seconds := _length_s(state.movie.uri)) is not None]
+    mean = sum(lengths) / len(lengths) if lengths else 0.0
+    every = [*lengths, *[mean] * (len(todo) - len(lengths))]
+    rate = _rate(last) if last else None
+    workers = run.workers or (last.usage.workers if last else None)
+    return Estimate(
+        movies=len(todo),
+        unchanged=len(plan.states) - len(todo),
+        later=len(plan.later),
+        known=len(lengths),
+        hours=sum(every) / 3600,
+        segments=sum(max(round(seconds / 60 / run.segment_minutes), 1) for seconds in every),
+        shards=len(todo) * len(HARVEST_TABLES),
+        workers=workers,
+        memory_gb=run.memory_gb,
+        rate=rate,
+        measured=f"run {last.run_id}" if last else "",
+        wall_s=sum(every) / rate / workers if rate and workers and lengths else None,
+    )
+
+
+def _rate(last: Journal) -> float | None:
+    """Movie-seconds a worker-second."""
+    seconds = sum(movie.duration_s for movie in last.movies.values() if movie.state == "done")
+    return seconds / last.usage.worker_s if seconds and last.usage.worker_s else None
+
+
+def _length_s(uri: str) -> float | None:
+    """Length of a movie as its header says; None where it does not, or cannot be read from here."""
+    import av  # PyAV: 0.3 s to load
+
+    from harvest.containers import announcement
+
+    if "://" in uri:
+        return None
+    try:
+        return announcement(Path(uri)).duration_s
+    except (VideoDecodeError, av.FFmpegError, OSError):
+        return None
+
+
+def _stages(config: Config, choice: Choice) -> Iterable[str]:
+    if choice.takes("train") and config.corpus.train:
+        yield training.STAGE
+    if choice.takes("cluster"):
+        yield from (clustering.stage_name(chosen) for chosen in config.corpus.clusterings)
+    if choice.takes("report"):
+        yield reporting.STAGE
+
+
+def _reasons(dataset: Dataset, places: Places, config: Config) -> dict[str, Callable[[], str]]:
+    """By stage, what says why it is to be done."""
+    reasons: dict[str, Callable[[], str]] = {training.STAGE: partial(training.why, dataset, places, config)}
+    model = training.model_folder(dataset, places, config)
+    for chosen in config.corpus.clusterings:
+        weights = training.weights_digest(places) if model and chosen.model else ""
+        reasons[clustering.stage_name(chosen)] = partial(clustering.why, dataset, chosen, config, weights)
+    if config.corpus.clusterings:
+        reasons[reporting.STAGE] = partial(reporting.why, dataset, places, config.corpus.clusterings[0].name)
+    return reasons
+
+
+def as_json(estimate: Estimate, reasons: dict[str, str]) -> dict[str, Any]:
+    return {"harvest": asdict(estimate), "stages": reasons}

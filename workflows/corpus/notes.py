@@ -1,0 +1,63 @@
+"""What each stage was made from, noted in the dataset when it was done: equal inputs need no second time."""
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harvest.dataset.commit import now
+from harvest.dataset.records import file_name
+from harvest.dataset.store import Store
+from workflows.journal.records import FOLDER
+
+
+class StageNote(BaseModel):
+    """How a stage ended, and from what."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    fingerprint: str
+    """Of all inputs but the movies."""
+    movies: dict[str, str]
+    """What was taken of each movie, as a digest, by movie_id."""
+    outcome: Literal["done", "refused"]
+    said: str
+    made: str = ""
+    """Digest of what came of it, where somebody else may change that."""
+    at: str
+
+
+def digest(value: object) -> str:
+    """A hash of anything that JSON can hold."""
+    return hashlib.blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
+
+
+def read_note(store: Store, stage: str) -> StageNote | None:
+    """The note of a stage; None where there is none that can be read: the stage is then done again."""
+    try:
+        return StageNote.model_validate_json(store.get(_path(stage)))
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def put_note(store: Store, stage: str, note: StageNote) -> None:
+    """Put down how a stage ended, in place of what it said before."""
+    store.put(_path(stage), note.model_copy(update={"at": now()}).model_dump_json(indent=1).encode() + b"\n")
+
+
+def changes(note: StageNote | None, fingerprint: str, movies: dict[str, str]) -> str:
+    """Why a stage is to be done again, in words; empty where nothing changed."""
+    if note is None:
+        return "not done yet"
+    if note.fingerprint != fingerprint:
+        return "its settings changed"
+    other = sorted(movie for movie in movies.keys() | note.movies.keys() if movies.get(movie) != note.movies.get(movie))
+    if not other:
+        return ""
+    shown = ", ".join(other[:3]) + (", …" if len(other) > 3 else "")
+    return f"{len(other)} movie{'s' * (len(other) != 1)} changed: {shown}"
+
+
+def _path(stage: str) -> str:
+    return f"{FOLDER}/stages/{file_name(stage)}.json"

@@ -1,0 +1,46 @@
+"""What a scheduled run did: how each stage ended, what failed, and the figures of report.json."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from workflows.harvest.run import HarvestSummary
+from workflows.journal.records import Journal
+
+StageState = Literal["done", "unchanged", "refused", "failed", "left out"]
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """How a stage ended."""
+
+    stage: str
+    """harvest, train, cluster RUN or report."""
+    state: StageState
+    said: str
+    """What came of it, or why nothing did, in a line."""
+    seconds: float = 0.0
+    failed: dict[str, str] = field(default_factory=dict)
+    """Message by movie_id."""
+    figures: dict[str, Any] = field(default_factory=dict)
+    """More of it, for report.json."""
+
+
+@dataclass(frozen=True)
+class CorpusSummary:
+    """What a run of all stages did."""
+
+    journal: Journal
+    stages: list[StageOutcome]
+    harvest: HarvestSummary | None
+    gone: tuple[str, ...]
+    """Movies of the dataset that are no longer in the corpus …"""
+    pruned: tuple[str, ...]
+    """… and those of them that were removed."""
+    later: tuple[str, ...]
+    """Movies left for another run by the limit."""
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether a movie or a stage failed."""
+        return any(stage.failed or stage.state == "failed" for stage in self.stages)

@@ -1,0 +1,98 @@
+"""What `castmine corpus` prints at its end: a line a stage, where the time went, what failed and what to do."""
+
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from workflows.console import err, out
+from workflows.corpus.dry_run import Estimate
+from workflows.corpus.outcome import CorpusSummary
+
+SHOWN = 20
+"""Movies named in a list; of more, the first ones."""
+
+
+def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str) -> None:
+    """The outcome of a run."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (("stage", "left"), ("", "left"), ("seconds", "right"), ("what", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for stage in summary.stages:
+        colour = {"failed": "red", "done": "green"}.get("failed" if stage.failed else stage.state, "")
+        table.add_row(stage.stage, Text(stage.state, colour), f"{stage.seconds:.1f}", Text(stage.said))
+    out.print(table)
+    if report["harvest"]:
+        _harvest(report["harvest"])
+    if summary.later:
+        out.print(f"left for another run by --limit: {_some(summary.later)}", markup=False)
+    if summary.gone and not summary.pruned:
+        out.print(f"no longer in the corpus: {_some(summary.gone)} (kept; --prune removes)", markup=False)
+    if summary.pruned:
+        out.print(f"removed, no longer in the corpus: {_some(summary.pruned)}", markup=False)
+    out.print(f"{summary.seconds:.1f} s · {report_file}", markup=False, soft_wrap=True)
+    for stage in summary.stages:
+        if stage.state == "failed":
+            err.print(f"failed: {stage.stage}: {stage.said}", style="red", markup=False)
+        for movie_id, message in stage.failed.items():
+            err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
+
+
+def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
+    """A plan with its arithmetic."""
+    out.print(f"harvest: {estimate.movies} movies, {estimate.unchanged} unchanged", markup=False)
+    if estimate.later:
+        out.print(f"  {estimate.later} more are left for another run by --limit")
+    if estimate.movies:
+        unknown = estimate.movies - estimate.known
+        guessed = f" ({unknown} of unknown length counted at the mean of the others)" if unknown else ""
+        out.print(
+            f"  {estimate.hours:.2f} movie-hours{guessed}: {estimate.segments} segments, {estimate.shards} shards"
+        )
+        count = str(estimate.workers) if estimate.workers else "one for each core"
+        total = f" = {estimate.workers * estimate.memory_gb:.1f} GiB" if estimate.workers else ""
+        out.print(f"  workers: {count} × {estimate.memory_gb:.1f} GiB of memory{total}")
+        out.print(f"  time: {_time(estimate)}", markup=False)
+    for stage, reason in reasons.items():
+        out.print(f"{stage}: {reason or 'nothing to do'}", markup=False)
+    out.print("nothing was started and nothing written: leave out --dry-run to do it")
+
+
+def _time(estimate: Estimate) -> str:
+    if estimate.rate is None:
+        return "unknown; no run in this dataset has measured a rate yet"
+    if estimate.wall_s is None:
+        return "unknown; no file says how long it is"
+    rate = f"{estimate.rate:.2f} movie-seconds a worker-second in {estimate.measured}"
+    hours, workers = duration(estimate.hours * 3600), f"{estimate.workers} worker{'s' * (estimate.workers != 1)}"
+    return f"{hours} / ({rate}) / {workers} = {duration(estimate.wall_s)}"
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _harvest(figures: dict[str, Any]) -> None:
+    """Where the workers' time went."""
+    speed = figures["movie_hours_per_wall_hour"]
+    gpu = f" · {figures['gpu_s']:.0f} GPU-s held" if figures["gpu_s"] else ""
+    out.print(
+        f"{duration(figures['movie_hours'] * 3600)} of film in {duration(figures['wall_s'])}: {speed or 0:.2f} h an hour · "
+        f"{figures['workers']} workers, {figures['worker_s']:.0f} worker-s{gpu} · "
+        f"peak {figures['peak_bytes'] / 2**30:.2f} GiB a worker",
+        markup=False,
+    )
+    shares = (f"{row['stage']} {row['seconds']:.1f} s ({row['share']:.0%})" for row in figures["stages"])
+    out.print(f"  {' · '.join(shares)}", markup=False)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,0 +1,60 @@
+"""The report stage: the cast sheets are written again where a record that they show has changed."""
+
+import time
+from importlib.metadata import version
+
+from harvest.dataset.read import Dataset
+from harvest.errors import CastmineError
+from workflows.corpus.notes import StageNote, changes, digest, put_note, read_note
+from workflows.corpus.outcome import StageOutcome
+from workflows.corpus.places import Places
+from workflows.corpus.session import Session
+from workflows.labels import RUN as LABELS
+
+STAGE = "report"
+
+
+def report_stage(session: Session, run: str) -> StageOutcome:
+    """Bring the cast sheets up to date with the clustering `run`; what goes wrong is in the outcome."""
+    began, dataset, places = time.monotonic(), session.dataset, session.places
+    earlier = read_note(dataset.store, STAGE)
+    if earlier and not session.force and not why(dataset, places, run):
+        return StageOutcome(STAGE, "unchanged", earlier.said)
+    from workflows.report.write import page_name, write_report
+
+    try:
+        pages = write_report(dataset, run, places.sheets)
+    except CastmineError as error:
+        return StageOutcome(STAGE, "failed", str(error), time.monotonic() - began)
+    taken = _taken(dataset, run)
+    for movie_id in (earlier.movies.keys() if earlier else set()) - taken.keys():
+        (places.sheets / page_name(movie_id)).unlink(missing_ok=True)  # of a movie that the dataset no longer has
+    said = f"{len(pages) - 1} cast sheets: {pages[0]}"
+    note = StageNote(fingerprint=_fingerprint(places, run), movies=taken, outcome="done", said=said, at="")
+    put_note(dataset.store, STAGE, note)
+    return StageOutcome(STAGE, "done", said, time.monotonic() - began)
+
+
+def why(dataset: Dataset, places: Places, run: str) -> str:
+    """Why to write the sheets, in words; empty where they show just these records."""
+    if not (places.sheets / "index.html").exists():
+        return "no sheets there"
+    return changes(read_note(dataset.store, STAGE), _fingerprint(places, run), _taken(dataset, run))
+
+
+def _fingerprint(places: Places, run: str) -> str:
+    return digest([str(places.sheets.absolute()), run, version("castmine")])
+
+
+def _taken(dataset: Dataset, run: str) -> dict[str, str]:
+    """Of every movie, and every failure: a digest of the records that its sheet shows."""
+    clusters = {record.movie_id: record.created_at for record in dataset.derived_records("clusters", run)}
+    labels = {record.movie_id: record.created_at for record in dataset.derived_records("labels", LABELS)}
+    taken = {
+        record.movie_id: digest(
+            [record.model_dump(mode="json"), clusters.get(record.movie_id), labels.get(record.movie_id)]
+        )
+        for record in dataset.records()
+    }
+    failed = {f"failure {failure.kind} of {failure.movie_id}": failure.message for failure in dataset.failures()}
+    return taken | failed

@@ -1,0 +1,105 @@
+"""`castmine corpus`: one stage after another, each only where its inputs have changed, told in one journal."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from workflows.config import Config
+from workflows.console import write_json
+from workflows.corpus.clustering import cluster_stage, stage_name
+from workflows.corpus.figures import report_json
+from workflows.corpus.outcome import CorpusSummary, StageOutcome
+from workflows.corpus.reporting import report_stage
+from workflows.corpus.session import Session, open_session
+from workflows.corpus.training import train_stage
+from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
+from workflows.harvest.run import HarvestSummary, run_harvest
+from workflows.journal.writer import JournalWriter
+
+Stage = Literal["harvest", "train", "cluster", "report"]
+STAGES: tuple[Stage, ...] = ("harvest", "train", "cluster", "report")
+REPORT = "report.json"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a corpus a run takes on."""
+
+    only: Stage | None = None
+    """This stage alone; None: all."""
+    selection: Selection = field(default_factory=Selection)
+    prune: bool = False
+    """Remove movies from the dataset that are no longer in the corpus."""
+
+    def takes(self, stage: Stage) -> bool:
+        return self.only in (None, stage)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of a run and the file that holds them."""
+
+    figures: dict[str, Any]
+    file: Path
+
+
+def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tuple[CorpusSummary, Report]:
+    """Do every stage whose inputs have changed.
+
+    Raises:
+        CastmineError: nothing could be begun: no corpus, no models, a dataset that cannot be written, a GPU that is not
+            active. What goes wrong with a movie or a later stage is in the summary instead.
+    """
+    began, harvested, outcomes = time.monotonic(), None, list[StageOutcome]()
+    with open_session(config, address, choice.selection.force) as session:
+        plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
+        places = session.places
+        with JournalWriter(session.dataset.store, "corpus", places.movies, places.models, config.run) as journal:
+            if choice.takes("harvest"):
+                harvested = _harvest(session, plan, journal)
+                outcomes.append(_of_harvest(harvested))
+            for name, do in _later_stages(session, choice):
+                journal.say(stage=name)
+                outcomes.append(do())
+            journal.say(stage="", note="; ".join(f"{outcome.stage}: {outcome.state}" for outcome in outcomes))
+        gone, seconds = session.gone(), time.monotonic() - began
+        summary = CorpusSummary(journal.journal, outcomes, harvested, gone, (), plan.later, seconds)
+        return summary, _keep(session, summary)
+
+
+def _keep(session: Session, summary: CorpusSummary) -> Report:
+    """Write report.json beside the cast sheets, in place of the last run's."""
+    report = Report(report_json(summary, session), session.places.sheets / REPORT)
+    write_json(report.file, report.figures)
+    return report
+
+
+def _harvest(session: Session, plan: HarvestPlan, journal: JournalWriter) -> HarvestSummary:
+    if plan.todo:
+        session.start_ray()
+    return run_harvest(plan, session.dataset, session.pack, session.config, journal, session.address)
+
+
+def _later_stages(session: Session, choice: Choice) -> list[tuple[str, Callable[[], StageOutcome]]]:
+    """The stages after the harvest, by name: each looks at what the one before it has left."""
+    clusterings = session.config.corpus.clusterings
+    stages: list[tuple[str, Callable[[], StageOutcome]]] = []
+    if not session.dataset.records():
+        return stages  # no movie could be harvested yet
+    if choice.takes("train"):
+        stages.append(("train", partial(train_stage, session)))
+    if choice.takes("cluster"):
+        stages += [(stage_name(chosen), partial(cluster_stage, session, chosen)) for chosen in clusterings]
+    if choice.takes("report") and clusterings:
+        stages.append(("report", partial(report_stage, session, clusterings[0].name)))
+    return stages
+
+
+def _of_harvest(summary: HarvestSummary) -> StageOutcome:
+    done, unchanged, failed = (summary.count(state) for state in ("done", "skipped", "failed"))
+    messages = {state.movie.movie_id: state.message for state in summary.movies if state.state == "failed"}
+    said = f"{done} harvested, {unchanged} unchanged, {failed} failed"
+    return StageOutcome("harvest", "done" if done or failed else "unchanged", said, summary.seconds, messages)

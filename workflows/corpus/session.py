@@ -1,0 +1,55 @@
+"""A scheduled run's inputs, found and read, as its stages share them."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from harvest.corpus import Movie, list_corpus
+from harvest.dataset.read import Dataset
+from harvest.faces import Pack, find_pack
+from workflows.config import Config
+from workflows.corpus.places import Places, find_places
+
+
+@dataclass
+class Session:
+    """What every stage works with."""
+
+    config: Config
+    places: Places
+    movies: list[Movie]
+    """The whole corpus."""
+    pack: Pack
+    dataset: Dataset
+    address: str | None = None
+    """Of a Ray cluster."""
+    force: bool = False
+    """Do stages also where nothing changed."""
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _started: bool = False
+
+    def start_ray(self) -> None:
+        """One Ray for all stages of a run, from the first that has work on: each would start its own."""
+        if not self._started:
+            from workflows.ray_cluster import ray_cluster
+
+            self._stack.enter_context(ray_cluster(self.address, self.config.run.workers))
+            self._started = True
+
+    def gone(self) -> tuple[str, ...]:
+        """Movies of the dataset that the corpus no longer has."""
+        listed = {movie.movie_id for movie in self.movies}
+        return tuple(record.movie_id for record in self.dataset.records() if record.movie_id not in listed)
+
+
+@contextmanager
+def open_session(config: Config, address: str | None = None, force: bool = False) -> Iterator[Session]:
+    """Find everything; a Ray that was started for it ends with the block.
+
+    Raises:
+        CastmineError: no corpus, no models, or a dataset that cannot be written.
+    """
+    places = find_places(config.corpus)
+    movies, pack, dataset = list_corpus(places.movies), find_pack(places.models), Dataset.create(places.dataset)
+    with ExitStack() as stack:
+        yield Session(config, places, movies, pack, dataset, address, force, stack)
