@@ -1,4 +1,7 @@
-"""What a corpus is: a video file, a folder, a glob, or a CSV/Parquet listing. Listing it reads no video."""
+"""What a corpus is: a video file, a folder, a glob, or a CSV/Parquet listing, on a disk or in a bucket.
+
+Listing it reads no video.
+"""
 
 import glob
 import hashlib
@@ -15,6 +18,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from harvest.errors import CorpusError
+from harvest.remote_corpus import remote_bytes, remote_files
+from harvest.storage import is_remote
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -62,14 +67,18 @@ def list_corpus(corpus: str) -> list[Movie]:
 
     Args:
         corpus: a video file, a folder (searched to any depth), a glob, or a .csv/.parquet with the columns `movie_id`
-            and `uri` (relative to the listing) and optionally `title`, `year`, `split`, `cast_size`.
+            and `uri` (relative to the listing) and optionally `title`, `year`, `split`, `cast_size`; any of them may
+            be a URL (s3://…).
 
     Raises:
         CorpusError: nothing there, nothing that looks like a movie, a column missing, two movies with one id.
     """
     path = Path(corpus)
-    if path.is_file():
-        movies = _from_listing(path) if path.suffix.lower() in LISTING_SUFFIXES else [_from_file(path, path.parent)]
+    if is_remote(corpus):
+        movies = _remote(corpus)
+    elif path.is_file():
+        is_listing = path.suffix.lower() in LISTING_SUFFIXES
+        movies = list(_from_listing(corpus)) if is_listing else [_from_file(path, path.parent)]
     elif path.is_dir():
         movies = [_from_file(found, path) for found in _videos(_walk(path))]
     else:
@@ -115,23 +124,32 @@ def _from_file(path: Path, root: Path) -> Movie:
     return Movie(movie_slug(str(path.relative_to(root))), uri)
 
 
-def _from_listing(path: Path) -> list[Movie]:
+def _remote(corpus: str) -> list[Movie]:
+    if os.path.splitext(corpus)[1].lower() in LISTING_SUFFIXES:
+        return list(_from_listing(corpus))
+    uris, root = remote_files(corpus)
+    videos = [uri for uri in uris if uri == corpus or os.path.splitext(uri)[1].lower() in VIDEO_SUFFIXES]
+    return [Movie(movie_slug(uri.removeprefix(f"{root}/")), uri) for uri in videos]
+
+
+def _from_listing(listing: str) -> Iterator[Movie]:
     try:
         as_text = pa.csv.ConvertOptions(column_types=dict.fromkeys(TEXT_COLUMNS, pa.string()))  # 007 is not 7
-        is_csv = path.suffix.lower() == ".csv"
-        table = pa.csv.read_csv(path, convert_options=as_text) if is_csv else pq.read_table(path)
+        source = pa.BufferReader(remote_bytes(listing)) if is_remote(listing) else listing
+        is_csv = listing.lower().endswith(".csv")
+        table = pa.csv.read_csv(source, convert_options=as_text) if is_csv else pq.read_table(source)
     except (pa.ArrowInvalid, OSError) as error:
-        raise CorpusError(f"{path}: cannot be read as a listing of movies ({error})") from error
+        raise CorpusError(f"{listing}: cannot be read as a listing of movies ({error})") from error
     missing = {"movie_id", "uri"} - set(table.column_names)
     if missing:
         raise CorpusError(
-            f"{path}: has no column {' and '.join(sorted(missing))}; a listing needs movie_id and uri, "
+            f"{listing}: has no column {' and '.join(sorted(missing))}; a listing needs movie_id and uri, "
             "and may have title, year, split and cast_size"
         )
-    return [_from_row(row, path) for row in table.to_pylist()]
+    yield from (_from_row(row, listing) for row in table.to_pylist())
 
 
-def _from_row(row: dict[str, Any], listing: Path) -> Movie:
+def _from_row(row: dict[str, Any], listing: str) -> Movie:
     if row["movie_id"] in (None, "") or row["uri"] in (None, ""):
         raise CorpusError(f"{listing}: a row without movie_id or uri: {row}")
 
@@ -144,9 +162,17 @@ def _from_row(row: dict[str, Any], listing: Path) -> Movie:
         except ValueError as error:
             raise CorpusError(f"{listing}: {name} of {row['movie_id']!r} is not a number: {row[name]!r}") from error
 
-    uri = str(row["uri"])
-    absolute = uri if "://" in uri else str((listing.parent / uri).resolve())
-    return Movie(str(row["movie_id"]), absolute, text("title"), number("year"), text("split"), number("cast_size"))
+    uri = _absolute(str(row["uri"]), listing)
+    return Movie(str(row["movie_id"]), uri, text("title"), number("year"), text("split"), number("cast_size"))
+
+
+def _absolute(uri: str, listing: str) -> str:
+    """A listing's uri, which may be relative to the listing."""
+    if is_remote(uri):
+        return uri
+    if is_remote(listing) and not os.path.isabs(uri):
+        return f"{listing.rpartition('/')[0]}/{uri}"
+    return str((Path(listing).parent / uri.removeprefix("file://")).resolve())
 
 
 def _refuse_twins(movies: list[Movie]) -> None:

@@ -9,6 +9,8 @@ from harvest.config import HarvestConfig
 from harvest.dataset.records import MovieRecord, SourceStamp
 from harvest.dataset.schema import SCHEMA_VERSION
 from harvest.errors import CorpusError, VideoDecodeError
+from harvest.remote_corpus import remote_exists, remote_stamp
+from harvest.storage import is_remote
 
 BLOCK_BYTES = 2**24
 """Read at once for the hash of a file."""
@@ -18,12 +20,19 @@ HARVEST_VERSION = 1
 
 
 def source_stamp(path: str) -> SourceStamp:
-    """Size and time of a file. Raises VideoDecodeError where it cannot be looked at."""
+    """Size and time of a file, or its etag in a bucket. Raises VideoDecodeError where it cannot be looked at."""
+    if is_remote(path):
+        return remote_stamp(path)
     try:
         status = os.stat(path)
     except OSError as error:
         raise VideoDecodeError(f"{path}: {error.strerror}; check the path in the corpus and its permissions") from error
     return SourceStamp(size=status.st_size, modified=str(status.st_mtime_ns))
+
+
+def source_exists(uri: str) -> bool:
+    """Whether there is still a file there. Raises CorpusError where a bucket does not answer."""
+    return remote_exists(uri) if is_remote(uri) else os.path.exists(uri)
 
 
 def content_hash(path: str, on_read: Callable[[int], None] = lambda size: None) -> str:
@@ -49,7 +58,7 @@ def refuse_namesake(record: MovieRecord | None, uri: str, content: str) -> None:
     Args:
         record: what the dataset holds under the id. uri, content: of the movie that is to take its place.
     """
-    if record and record.content_hash != content and record.facts.uri != uri and os.path.exists(record.facts.uri):
+    if record and record.content_hash != content and record.facts.uri != uri and source_exists(record.facts.uri):
         raise CorpusError(
             f"{uri}: the dataset holds another movie of this id, {record.facts.uri}; use another dataset, rename the "
             "file, or give ids of your own in a CSV with the columns movie_id, uri"

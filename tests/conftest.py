@@ -1,4 +1,4 @@
-"""Fixtures every test may use: the shared models, clips and benchmarks, a clear skip where they are absent; a bucket."""
+"""Fixtures every test may use: the shared models, clips and benchmarks, a clear skip where they are absent; buckets."""
 
 import os
 import socket

@@ -147,8 +147,8 @@ class SleepyReader:
 class SleepyWorker(HarvestWorker):
     """Hangs in movies whose name says so, each time or only in the first process that gets there."""
 
-    def _open(self, movie):  # type: ignore[no-untyped-def]
-        reader = super()._open(movie)
+    def _open(self, movie, path):  # type: ignore[no-untyped-def]
+        reader = super()._open(movie, path)
         marker = Path(movie.uri).with_suffix(".hung")
         if movie.movie_id == "always" or (movie.movie_id == "once" and not marker.exists()):
             marker.touch()
@@ -185,8 +185,8 @@ def run(dataset: Dataset, corpus: Path, harvested: Harvested, config: Config, ad
 class BrokenSeekWorker(HarvestWorker):
     """Decodes rightly from frame 0 only: every seek is one frame off, or ends in an error."""
 
-    def _open(self, movie):  # type: ignore[no-untyped-def]
-        reader = super()._open(movie)
+    def _open(self, movie, path):  # type: ignore[no-untyped-def]
+        reader = super()._open(movie, path)
         right = reader.frames
 
         def frames(start: int) -> Iterator[tuple[int, object]]:

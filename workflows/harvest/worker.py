@@ -93,7 +93,7 @@ class HarvestWorker:
         with self._copy.path(movie.uri, stamp, self._reading) as path:
             content = content_hash(path, self._reading)
             refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
-            facts = self._open(path).facts
+            facts = self._open(movie, path).facts
         return Probe(
             stamp,
             content,
@@ -123,7 +123,7 @@ class HarvestWorker:
         with self._copy.path(movie.uri, probe.stamp, self._reading) as path:
             result = harvest_segment(
                 movie.movie_id,
-                self._open(path),
+                self._open(movie, path),
                 segment,
                 self._models,
                 config.harvest,
@@ -174,7 +174,7 @@ class HarvestWorker:
         rows = {name: shard.rows for name, shard in record.shards.items()}
         return MovieReport(rows, record.drops, record.facts.seekable)
 
-    def _open(self, path: str) -> VideoReader:
+    def _open(self, movie: Movie, path: str) -> VideoReader:
         decode = self._config.decode
         return open_video(path, decode.device, longest_pause_s=decode.longest_pause_s)
 
