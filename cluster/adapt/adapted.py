@@ -1,0 +1,70 @@
+"""What adapting a movie takes and returns: its tracks in, its faces through what was fitted to it out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from cluster.config import AdaptConfig
+from cluster.constraints import Floats, Integers
+from cluster.tracks import Faces
+from train.fit import FitState
+from train.normalise import track_means
+
+Unknown = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Carries an adaptation over an interruption."""
+
+    state: FitState | None = None
+    """Where an earlier try stopped."""
+    keep: Callable[[FitState], None] | None = None
+    """Called with a state to go on from, after each epoch at most."""
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The n tracks of a movie through what was fitted to it."""
+
+    student: Faces
+    """(n_i, D) outputs of the faces of each track; lengths count for methods that look at faces."""
+    teacher: Faces | None
+    """The same through the teacher; None: there is one branch, the student is the teacher too."""
+    unknown: Unknown
+    """(n,) tracks too poor to be anybody; in no cluster."""
+    curve: tuple[float, ...] = ()
+    """Mean loss of each epoch."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What a reader of the result must know: plain JSON. `not_adapted`: why the faces are as they came."""
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    """All that was fitted, by name."""
+
+    def means(self) -> Floats:
+        """(n, D) unit track means of the student's outputs."""
+        return track_means(self.student)
+
+
+class Adaptation(Protocol):
+    """A way to fit a representation to one movie."""
+
+    def __call__(self, faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper) -> Adapted:
+        """Unit faces (n_i, d) of n tracks, n_i ≥ 1, and index pairs (m, 2) → the same tracks, adapted.
+
+        The same input gives the same result, interrupted or not. A movie with nothing to learn from is returned as it
+        came, and `notes` say why.
+        """
+
+
+def as_they_came(faces: Faces, why: str) -> Adapted:
+    """A movie that was not adapted."""
+    return Adapted(faces, None, np.zeros(len(faces), dtype=np.bool_), notes={"not_adapted": why})
+
+
+def by_track(rows: Floats, faces: Faces) -> Faces:
+    """Rows of all faces, track by track, as one array a track."""
+    return tuple(np.split(rows, np.cumsum([len(of_track) for of_track in faces])[:-1]))
