@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop, violations
 from cluster.methods import METHODS
+from cluster.metrics import UNKNOWN
 from cluster.tracks import Tracks
 from harvest.errors import ConfigError
 
@@ -44,11 +45,13 @@ def cluster_movie(
     faces: Sequence[npt.ArrayLike] | None = None,
     teacher: Sequence[npt.ArrayLike] | None = None,
     similarity: npt.ArrayLike | None = None,
+    unknown: npt.ArrayLike | None = None,
 ) -> Cast:
     """Unit track embeddings (n, d), n ≥ 0, and cannot-link index pairs (m, 2) → the cast.
 
     `faces`: (n_i, d) of each track, for methods that need them, through the student of an adapted movie, then with
-    `teacher` the same through its teacher; `similarity` (n, n) stands for the cosines of the embeddings.
+    `teacher` the same through its teacher; `similarity` (n, n) stands for the cosines of the embeddings; `unknown` (n,)
+    True: a track too poor to be anybody, whom no method sees (VideoClusterNet §3.6).
 
     Raises ConfigError on an unknown method, on one that is given a K or threshold it does not take or not given what
     it needs, and on more tracks than fit into `config.memory_gb`; DatasetError on rows that are not unit and on pairs
@@ -59,7 +62,10 @@ def cluster_movie(
     tracks, config = Tracks.of(embeddings, cannot_link, faces, teacher, similarity), config or ClusterConfig()
     _check_memory(method, len(tracks), config)
     pairs = tracks.cannot_link
-    found = METHODS[method].cluster(tracks, stop, config) if len(tracks) else np.zeros(0, np.int64)
+    seen = np.arange(len(tracks)) if unknown is None else np.flatnonzero(~np.asarray(unknown, dtype=np.bool_))
+    found = np.full(len(tracks), UNKNOWN, dtype=np.int64)
+    if len(seen):
+        found[seen] = METHODS[method].cluster(tracks.take(seen) if len(seen) < len(tracks) else tracks, stop, config)
     labels = most_seen_first(found)
     return Cast(
         labels=labels,

@@ -57,14 +57,17 @@ class Tracks:
         distances = self.means @ self.means.T if self.similarity is None else self.similarity.copy()
         return np.subtract(1, distances, out=distances)
 
-    def take(self, order: Integers) -> "Tracks":
-        """The same tracks in another order (a permutation)."""
+    def take(self, rows: Integers) -> "Tracks":
+        """Some or all of the tracks, each at most once, in the order of `rows`."""
+        place = np.full(len(self), -1)
+        place[rows] = np.arange(len(rows))
+        pairs = place[self.cannot_link]
         return Tracks(
-            self.means[order],
-            np.argsort(order)[self.cannot_link],
-            self.student and tuple(self.student[track] for track in order),
-            self.teacher and tuple(self.teacher[track] for track in order),
-            None if self.similarity is None else self.similarity[np.ix_(order, order)],
+            self.means[rows],
+            pairs[(pairs >= 0).all(axis=1)],
+            self.student and tuple(self.student[track] for track in rows),
+            self.teacher and tuple(self.teacher[track] for track in rows),
+            None if self.similarity is None else self.similarity[np.ix_(rows, rows)],
         )
 
 

@@ -92,3 +92,18 @@ def test_a_movie_too_large_for_memory_is_refused_with_the_memory_needed():
     assert cluster_movie(np.eye(50), [], Stop(clusters=2), config).clusters == 2
     with pytest.raises(ConfigError, match=r"2600 tracks need 0.1 GB to be clustered by hac, cluster.memory_gb is 0.05"):
         cluster_movie(np.tile([1.0, 0], (2600, 1)), [], Stop(clusters=2), config)
+
+
+@pytest.mark.parametrize("method", ["hac", "affinity", "hdbscan", "videoclusternet"])
+def test_no_method_sees_an_unknown_track(method):
+    rng = np.random.default_rng(0)
+    faces = [5 * np.eye(8)[track % 2] + 0.3 * rng.normal(size=(4, 8)) for track in range(12)]
+    means = np.array([of_track.mean(axis=0) / np.linalg.norm(of_track.mean(axis=0)) for of_track in faces])
+    unknown, links = np.arange(12) == 5, np.array([[0, 5], [0, 1], [5, 7]])
+    stop = Stop(clusters=2) if method == "hac" else Stop()
+    cast = cluster_movie(means, links, stop, method=method, faces=faces, unknown=unknown)
+    kept = np.flatnonzero(~unknown)
+    without = cluster_movie(means[kept], [[0, 1]], stop, method=method, faces=[faces[track] for track in kept])
+    assert cast.labels[5] == -1
+    np.testing.assert_array_equal(cast.labels[kept], without.labels)
+    assert cluster_movie(means, links, stop, method=method, faces=faces, unknown=np.ones(12)).clusters == 0
