@@ -67,7 +67,8 @@ class HarvestRun:
             def start() -> Any:
                 return actor.remote(self._dataset.root, self._pack, self._config, self._force)
 
-            limits = Limits(run.attempts, run.stall_s, run.start_s, options["memory"], run.segments_per_worker)
+            allowed = int(options["memory"] * run.memory_excess)
+            limits = Limits(run.attempts, run.stall_s, run.start_s, allowed, run.segments_per_worker)
             pool = Pool(start, run.workers or cores, limits)
 
             def progress(units: dict[str, float]) -> None:
