@@ -21,12 +21,15 @@ from workflows.cli.options import (
     settings,
 )
 from workflows.console import write_json
+from workflows.submitted import lasting
 
 
 @app.command(rich_help_panel=MAIN)
 def train(
     dataset: DatasetOption,
-    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL_DIR", help="Folder for the model.")],
+    out_folder: Annotated[
+        Path, typer.Option("--out", "-o", metavar="MODEL_DIR", help="Folder for the model.", callback=lasting)
+    ],
     preset: Annotated[
         str | None,
         typer.Option(help="A paper's recipe: multiface-mvcorr, multiface-imptriplet, bcl (needs labels)."),

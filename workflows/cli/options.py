@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from workflows.config import Config, load_config
+from workflows.submitted import lasting
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 """Exit status: some movies failed; wrong usage or nothing could be done; stopped by Ctrl-C. 0: all done."""
@@ -14,7 +15,9 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 MAIN, SCALE, MORE = "From a movie to its cast", "A corpus at scale", "More"
 """Panels of `castmine --help`, in this order."""
 
-DatasetOption = Annotated[str, typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset.")]
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset.", callback=lasting)
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", metavar="FILE", help="YAML file; [b]castmine config[/b] prints its keys."),
