@@ -9,7 +9,7 @@ PACKAGES = "runtime_resources/working_dir_files"
 
 
 def lasting(path: str | Path | None) -> str | Path | None:
-    """The path as given. Raises ConfigError where it lies in a submitted job's own folder: one machine has that, briefly."""
+    """The path as given. Raises ConfigError where it lies in the own folder of a submitted job, which will go."""
     if path and "://" not in str(path) and PACKAGES in str(Path(path).absolute()):
         raise ConfigError(
             f"{path}: a submitted job runs in a folder of its own, which Ray deletes afterwards; "
