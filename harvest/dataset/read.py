@@ -133,15 +133,21 @@ class Dataset:
         records = read_records(self.store, "records")
         movies = self._movies(_under(records, "movies"))
         current = {record.movie_id: record.harvest_id for record in movies}
-        shards = {name: [self.store.full(m.shards[name].path) for m in movies] for name in HARVEST_TABLES}
+        sizes: dict[str, int] = {}
+
+        def file(shard: Shard) -> str:
+            sizes[self.store.full(shard.path)] = shard.bytes
+            return self.store.full(shard.path)
+
+        shards = {name: [file(movie.shards[name]) for movie in movies] for name in HARVEST_TABLES}
         stale: dict[str, list[str]] = {}
         for name in DERIVED_TABLES:
             shards[name], stale[name] = [], []
             for record in self._derived(_under(records, name)):
                 fresh = current.get(record.movie_id) == record.harvest_id
-                (shards if fresh else stale)[name].append(self.store.full(record.shard.path))
+                (shards if fresh else stale)[name].append(file(record.shard))
         failures = failures_table(self._failures(_under(records, "failures")))
-        return Snapshot(shards, stale, movies_table(movies), failures)
+        return Snapshot(shards, stale, movies_table(movies), failures, sizes)
 
     def _movies(self, contents: Mapping[str, bytes]) -> list[MovieRecord]:
         found = [self._parsed(path, content, MovieRecord) for path, content in contents.items()]

@@ -144,6 +144,11 @@ def shard_path(table: str, movie_id: str, name: str) -> str:
     return f"shards/{table}/movie_id={file_name(movie_id)}/{name}.parquet"
 
 
+def derived_file_path(kind: str, movie_id: str, name: str) -> str:
+    """Where a file of `DERIVED_FILES` lies; `name` with its ending."""
+    return f"shards/{kind}/movie_id={file_name(movie_id)}/{name}"
+
+
 def staging_folder(movie_id: str, harvest_id: str = "") -> str:
     """Where results of segments wait, of one harvest or of all of a movie; no reader looks here."""
     return f"_staging/{file_name(movie_id)}" + (f"/{harvest_id}" if harvest_id else "")

@@ -156,6 +156,8 @@ HARVEST_TABLES = ("shots", "tracks", "faces", "links")
 """Tables with one shard a movie, named by the movie's commit record."""
 DERIVED_TABLES = ("tracklets", "clusters", "labels")
 """Tables made from a harvest, with a record of their own per run and movie."""
+DERIVED_FILES = ("adaptations",)
+"""Files made from a harvest with records like a derived table's: what was fitted to one movie. No table, no view."""
 RECORD_TABLES = ("movies", "failures")
 """Tables that are records, not shards."""
 

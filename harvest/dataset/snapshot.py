@@ -1,6 +1,6 @@
 """What of a dataset is committed at one instant. Apart from the views over it, so that a harvest never loads DuckDB."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -17,6 +17,8 @@ class Snapshot:
     """SCHEMAS["movies"], from the commit records."""
     failures: pa.Table
     """SCHEMAS["failures"]."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of the files, as the records say; a bucket is asked for those that are missing here."""
 
     def files(self) -> list[str]:
         """Every file that any view reads."""

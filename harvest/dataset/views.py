@@ -11,7 +11,9 @@ import fsspec.core
 import pyarrow as pa
 
 from harvest.dataset.schema import DERIVED_TABLES, HARVEST_TABLES, RECORD_TABLES, SCHEMAS, TABLE_DOCS
+from harvest.dataset.shard_files import THREADS, ShardFiles
 from harvest.dataset.snapshot import Snapshot
+from harvest.storage import open_filesystem
 
 STALE = "_stale"
 """Suffix of the views over derived tables made from a harvest that is no longer the movie's."""
@@ -49,11 +51,12 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     """A connection in memory with a view (or, for records, a table) of each table of the snapshot, columns commented.
 
     Half floats come out as FLOAT[]. The connection is not locked down: give it no query of a stranger
-    (`workflows.sql` does that). Files with a protocol (s3://…) are read through fsspec.
+    (`workflows.sql` does that). Files with a protocol (s3://…) are read through fsspec: the snapshot's, no others.
     """
     connection = duckdb.connect(config=_SETTINGS)
     for protocol in sorted({_protocol(file) for file in snapshot.files()} - {""}):
-        connection.register_filesystem(fsspec.filesystem(protocol))
+        connection.register_filesystem(_shard_files(protocol, snapshot))
+        connection.execute(f"SET threads = {THREADS}")
     for view, table in _views():
         if table in RECORD_TABLES:
             _add_records(connection, view, snapshot.movies if table == "movies" else snapshot.failures)
@@ -62,6 +65,14 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
             connection.execute(_view_sql(view, table, files.get(table, [])))
     connection.execute("".join(_comments_sql()))
     return connection
+
+
+def _shard_files(protocol: str, snapshot: Snapshot) -> ShardFiles:
+    files = [file for file in snapshot.files() if _protocol(file) == protocol]
+    fs, _ = open_filesystem(files[0])
+    paths = {file: fsspec.core.url_to_fs(file)[1] for file in files}
+    sizes = {path: snapshot.sizes[file] if file in snapshot.sizes else fs.size(path) for file, path in paths.items()}
+    return ShardFiles(protocol, fs, sizes)
 
 
 def opened_paths(snapshot: Snapshot) -> list[str]:
