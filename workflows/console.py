@@ -84,6 +84,16 @@ def meter(label: str, unit: str) -> Iterator[Meter]:
         ended.set()
 
 
+def duration(seconds: float) -> str:
+    """12 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 def write_json(path: Path | None, result: dict[str, Any]) -> None:
     """What `--json FILE` asks for: what the command printed, for scripts."""
     if path:

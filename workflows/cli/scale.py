@@ -11,6 +11,7 @@ from workflows.cli.options import (
     SCALE,
     AddressOption,
     ConfigOption,
+    DatasetOption,
     JsonOption,
     SetOption,
     WorkersOption,
@@ -50,7 +51,7 @@ def corpus(
     from workflows.corpus.run import Choice, run_corpus
     from workflows.harvest.plan import Selection
 
-    chosen = Choice(only.value if only else None, Selection(retry_failed, limit, force), prune)
+    chosen = Choice(only.value if only else None, Selection(retry_failed, limit, force), prune, str(config or "FILE"))
     loaded = settings(config, set_, workers)
     if dry_run:
         from workflows.corpus.dry_run import as_json, plan_corpus
@@ -64,3 +65,27 @@ def corpus(
     write_json(json_file, report.figures)
     if summary.failed:
         raise typer.Exit(FAILED)
+
+
+@app.command(rich_help_panel=SCALE)
+def status(
+    dataset: DatasetOption,
+    run: Annotated[str | None, typer.Option(metavar="ID", help="Of this run.", show_default="the latest")] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """How far a harvest or a corpus run is, from any machine: movies by state, rate, ETA, sign of life."""
+    from workflows.journal.status import print_status, read_status, status_json
+
+    found = read_status(dataset, run)
+    print_status(found)
+    write_json(json_file, status_json(found))
+
+
+@app.command(rich_help_panel=SCALE)
+def failures(dataset: DatasetOption, json_file: JsonOption = None) -> None:
+    """What could not be done: which movie, where, how often, and the command that tries it again."""
+    from workflows.journal.failures import failures_json, print_failures, read_failures
+
+    found = read_failures(dataset)
+    print_failures(found)
+    write_json(json_file, failures_json(found))

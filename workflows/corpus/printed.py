@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from workflows.console import err, out
+from workflows.console import duration, err, out
 from workflows.corpus.dry_run import Estimate
 from workflows.corpus.outcome import CorpusSummary
 
@@ -69,22 +69,13 @@ def _time(estimate: Estimate) -> str:
     return f"{hours} / ({rate}) / {workers} = {duration(estimate.wall_s)}"
 
 
-def duration(seconds: float) -> str:
-    """12 s, 3 min 20 s, 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def _harvest(figures: dict[str, Any]) -> None:
     """Where the workers' time went."""
     speed = figures["movie_hours_per_wall_hour"]
     gpu = f" · {figures['gpu_s']:.0f} GPU-s held" if figures["gpu_s"] else ""
+    film = f"{duration(figures['movie_hours'] * 3600)} of film in {duration(figures['wall_s'])}"
     out.print(
-        f"{duration(figures['movie_hours'] * 3600)} of film in {duration(figures['wall_s'])}: {speed or 0:.2f} h an hour · "
+        f"{film}: {speed or 0:.2f} h an hour · "
         f"{figures['workers']} workers, {figures['worker_s']:.0f} worker-s{gpu} · "
         f"peak {figures['peak_bytes'] / 2**30:.2f} GiB a worker",
         markup=False,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from workflows.config import Config
@@ -33,6 +34,8 @@ class Choice:
     selection: Selection = field(default_factory=Selection)
     prune: bool = False
     """Remove movies from the dataset that are no longer in the corpus."""
+    config_file: str = "corpus.yaml"
+    """Named where the user is told what to run again."""
 
     def takes(self, stage: Stage) -> bool:
         return self.only in (None, stage)
@@ -57,7 +60,9 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
     with open_session(config, address, choice.selection.force) as session:
         plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
         places = session.places
-        with JournalWriter(session.dataset.store, "corpus", places.movies, places.models, config.run) as journal:
+        retry = f"castmine corpus --config {quote(choice.config_file)} --retry-failed"
+        told = (places.movies, places.models, config.run, retry)
+        with JournalWriter(session.dataset.store, "corpus", *told) as journal:
             if choice.takes("harvest"):
                 harvested = _harvest(session, plan, journal)
                 outcomes.append(_of_harvest(harvested))

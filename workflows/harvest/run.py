@@ -75,12 +75,13 @@ def run_harvest(
     """Do what was planned. Raises as `harvest` does."""
     began = time.monotonic()
     watch = HarvestWatch(plan.states)
+    journal.follow(watch.fields)
     try:
         if plan.todo:
             from workflows.harvest.jobs import HarvestRun  # Ray, torch and the decoders: only where there is work
 
-            journal.follow(watch.fields)
             HarvestRun(dataset, pack, config, plan, watch).run(address)
     finally:
+        journal.unfollow()
         labels = attach_labels(dataset)  # also of what an interrupted run has committed
     return HarvestSummary(list(plan.states.values()), labels, time.monotonic() - began, watch.usage)

@@ -56,6 +56,8 @@ class Journal(_Part):
     """harvest or corpus."""
     corpus: str
     models: str
+    retry: str = ""
+    """The command that does again just what failed; DIR is the dataset."""
     host: str
     process: int
     started_at: str

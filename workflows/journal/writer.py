@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from shlex import quote
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -23,17 +24,20 @@ Fields = dict[str, Any]
 class JournalWriter:
     """A journal for as long as the block runs. A journal that cannot be written never ends the run."""
 
-    def __init__(self, store: Store, command: str, corpus: str, models: str, config: RunConfig) -> None:
+    def __init__(
+        self, store: Store, command: str, corpus: str, models: str, config: RunConfig, retry: str = ""
+    ) -> None:
         begun = datetime.now(UTC)
         self._store, self._kept = store, config.journals
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._source: Callable[[], Fields] = dict
         self._thread = threading.Thread(target=self._beat, daemon=True, name="journal")
         self.journal = Journal(
-            run_id=f"{begun:%Y%m%dT%H%M%S}-{uuid4().hex[:6]}",
+            run_id=f"{begun:%Y%m%dT%H%M%S}.{begun.microsecond:06d}-{uuid4().hex[:4]}",
             command=command,
             corpus=corpus,
             models=models,
+            retry=retry or f"castmine harvest {quote(corpus)} --dataset DIR --models {quote(models)} --retry-failed",
             host=socket.gethostname(),
             process=os.getpid(),
             started_at=begun.isoformat(timespec="seconds"),
@@ -49,6 +53,11 @@ class JournalWriter:
     def follow(self, source: Callable[[], Fields]) -> None:
         """Ask `source`, cheap and safe from another thread, for fields at every heartbeat from now on."""
         self._source = source
+
+    def unfollow(self) -> None:
+        """Ask the source once more and never again: what it tells of has ended."""
+        self.say(**self._source())
+        self._source = dict
 
     def __enter__(self) -> "JournalWriter":
         with suppress(DatasetError, OSError):
@@ -72,7 +81,9 @@ class JournalWriter:
     def _outcome(self, error: BaseException | None) -> Outcome:
         if error is None:
             return "failed" if self.journal.counts.get("failed") else "done"
-        inner = error.__cause__ if isinstance(error, SystemError) else error  # how Ctrl-C comes out of Ray's own code
+        inner = error
+        if isinstance(error, SystemError):  # as which Ctrl-C comes out of Ray's compiled code
+            inner = error.__cause__ or error
         return "broken" if isinstance(inner, Exception) else "interrupted"
 
     def _beat(self) -> None:

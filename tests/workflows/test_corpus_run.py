@@ -1,0 +1,158 @@
+"""`castmine corpus` on real clips: every stage by one config, each done again only where its inputs have changed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harvest.dataset.read import Dataset
+from tests.workflows.conftest import Castmine, Harvested
+from tests.workflows.test_harvest import run_lightly
+
+NO_RAY = """
+import sys
+from workflows.cli import main
+try:
+    main()
+finally:
+    print("loaded:", *(name for name in ("ray", "torch", "onnxruntime", "boxmot", "sklearn") if name in sys.modules))
+"""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A corpus that is kept up to date."""
+
+    folder: Path
+    config: Path
+
+    @property
+    def movies(self) -> Path:
+        return self.folder / "movies"
+
+    @property
+    def dataset(self) -> Path:
+        return self.folder / "films"
+
+    def report(self) -> dict[str, Any]:
+        """The last run's."""
+        found: dict[str, Any] = json.loads((self.folder / "films-sheets" / "report.json").read_text())
+        return found
+
+    def stages(self) -> dict[str, str]:
+        return {stage["stage"]: stage["state"] for stage in self.report()["stages"]}
+
+
+@pytest.fixture(scope="module")
+def kept(castmine: Castmine, harvested: Harvested, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """hamilton.mp4, harvested before, learned from in vain, clustered and shown by a first run."""
+    folder = tmp_path_factory.mktemp("kept")
+    shutil.copytree(harvested.dataset, folder / "films")
+    shutil.copytree(harvested.corpus, folder / "movies")
+    config = folder / "corpus.yaml"
+    section = {"movies": str(folder / "movies"), "dataset": str(folder / "films"), "models": str(harvested.models)}
+    config.write_text(yaml.safe_dump({"corpus": section, "run": {"workers": 1}}))
+    made = Kept(folder, config)
+    said = castmine("corpus", "--config", config).out
+    assert "refused" in said, "a corpus too small to learn from says so"
+    return made
+
+
+def test_the_first_run_goes_on_with_the_pack_where_there_is_too_little_to_learn_from(kept: Kept) -> None:
+    report = kept.report()
+    assert kept.stages() == {"harvest": "unchanged", "train": "refused", "cluster hac": "done", "report": "done"}
+    assert report["stages"][2]["clustered"] == ["hamilton"]
+    assert report["movies"] | {"gone": 0} == {
+        **{"in_corpus": 1, "done": 0, "unchanged": 1, "failed": 0},
+        **{"left_for_later": [], "gone": 0, "pruned": []},
+    }
+    assert report["config"]["run"]["workers"] == 1
+    assert report["packages"]["ray"]
+    assert (kept.folder / "films-sheets" / "hamilton.html").exists()
+    assert not (kept.folder / "films-model").exists()
+
+
+def test_a_second_run_finds_nothing_to_do_and_loads_nothing_heavy(kept: Kept) -> None:
+    run_lightly("corpus", "--config", kept.config)
+    assert kept.stages() == {
+        "harvest": "unchanged",
+        "train": "refused",
+        "cluster hac": "unchanged",
+        "report": "unchanged",
+    }
+    assert kept.report()["seconds"] < 5
+
+
+def test_a_dry_run_starts_no_ray_and_writes_nothing(kept: Kept, clips: Path, tmp_path: Path) -> None:
+    before = sorted((path, path.stat().st_mtime_ns) for path in kept.folder.rglob("*"))
+    corpus, out = tmp_path / "movies", tmp_path / "plan.json"
+    shutil.copytree(kept.movies, corpus)
+    shutil.copyfile(clips / "street.mp4", corpus / "street.mp4")
+    more = ("--set", f"corpus.movies={corpus}", "--set", "harvest.stride=5", "--limit", "1", "--json", str(out))
+    command = [sys.executable, "-c", NO_RAY, "corpus", "--config", str(kept.config), "--dry-run", *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("loaded:\n"), done.stdout
+    plan = json.loads(out.read_text())
+    assert (plan["harvest"]["movies"], plan["harvest"]["later"], plan["harvest"]["shards"]) == (1, 1, 4)
+    assert plan["harvest"]["hours"] * 3600 == pytest.approx(10.02, abs=0.01), "of its longest stream, the sound"
+    assert plan["harvest"]["rate"] > 0, "measured by the run that harvested the clip"
+    assert set(plan["stages"].values()) == {"movies are harvested before it"}
+    assert sorted((path, path.stat().st_mtime_ns) for path in kept.folder.rglob("*")) == before
+
+
+def test_a_new_movie_alone_is_harvested_and_clustered_and_a_bad_one_is_named_and_stops_nothing(
+    castmine: Castmine, kept: Kept, clips: Path
+) -> None:
+    shutil.copyfile(clips / "street.mp4", kept.movies / "street.mp4")
+    (kept.movies / "bad.mp4").write_bytes(b"no film at all")
+    ran = castmine("corpus", "--config", kept.config, status=1)
+    assert "failed: bad:" in ran.err
+    report = kept.report()
+    assert [report["movies"][name] for name in ("done", "unchanged", "failed")] == [1, 1, 1]
+    harvest, train, cluster, sheets = report["stages"]
+    assert set(harvest["failed"]) == {"bad"}
+    assert train["state"] == "refused"
+    assert cluster["clustered"] == ["street"], "the other movie's tracks are the same, and so is its model"
+    assert sheets["state"] == "done"
+    shares = {row["stage"]: row["share"] for row in report["harvest"]["stages"]}
+    assert {"decode", "detect", "embed", "track", "write", "waiting"} <= set(shares)
+    assert sum(shares.values()) == pytest.approx(1, abs=0.01)
+    assert report["harvest"]["peak_bytes"] > 2**28
+    assert report["harvest"]["movie_hours_per_wall_hour"] > 0
+
+    found = castmine("failures", "--dataset", kept.dataset).out
+    assert "bad" in found
+    assert f"castmine corpus --config {kept.config} --retry-failed" in found
+    assert "bad" in castmine("status", "--dataset", kept.dataset).out
+    (kept.movies / "bad.mp4").unlink()
+
+
+def test_a_movie_that_left_the_corpus_is_reported_and_stays(castmine: Castmine, kept: Kept, tmp_path: Path) -> None:
+    shutil.move(kept.movies / "hamilton.mp4", tmp_path / "hamilton.mp4")
+    (kept.movies / "street.mp4").touch()
+    shutil.copyfile(tmp_path / "hamilton.mp4", kept.movies / "other.mp4")
+    try:
+        ran = castmine("corpus", "--config", kept.config, "--only", "report", status=None)
+        assert "no longer in the corpus: hamilton" in ran.out
+        assert Dataset.open(kept.dataset).record("hamilton")
+    finally:
+        shutil.move(tmp_path / "hamilton.mp4", kept.movies / "hamilton.mp4")
+        (kept.movies / "other.mp4").unlink()
+
+
+def test_a_changed_setting_of_clustering_redoes_what_depends_on_it_and_no_more(castmine: Castmine, kept: Kept) -> None:
+    castmine("corpus", "--config", kept.config, "--set", "cluster.threshold=0.2")
+    assert kept.stages() == {"harvest": "unchanged", "train": "refused", "cluster hac": "done", "report": "done"}
+    assert kept.report()["stages"][2]["clustered"] == ["hamilton", "street"]
+
+
+def test_a_config_that_does_not_say_what_to_harvest_is_refused(castmine: Castmine, tmp_path: Path) -> None:
+    (tmp_path / "corpus.yaml").write_text("corpus: {dataset: films}\n")
+    assert "corpus.movies is not set" in castmine("corpus", "-c", tmp_path / "corpus.yaml", status=2).err

@@ -1,0 +1,181 @@
+"""`castmine status` and the journal behind it: while a run works, after it, and after a driver that was killed."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from harvest.dataset.read import Dataset
+from tests.workflows.conftest import Castmine, Harvested
+from workflows.config import RunConfig
+from workflows.journal.records import Journal, latest_journal, read_journal, run_ids, strike_out
+from workflows.journal.status import read_status
+from workflows.journal.writer import JournalWriter
+
+QUICK = RunConfig(heartbeat_s=0.05, journals=2)
+
+
+def writer(dataset: Path, config: RunConfig = QUICK) -> JournalWriter:
+    return JournalWriter(Dataset.open(dataset).store, "harvest", "movies", "bundled", config)
+
+
+def test_a_run_can_be_watched_from_another_process_and_a_killed_driver_gives_no_sign_of_life(
+    castmine: Castmine, harvested: Harvested, tmp_path: Path
+) -> None:
+    corpus, dataset, out = tmp_path / "movies", tmp_path / "dataset", tmp_path / "status.json"
+    corpus.mkdir()
+    for name in ("a", "b"):
+        shutil.copyfile(harvested.corpus / "hamilton.mp4", corpus / f"{name}.mp4")
+    run = ("harvest", corpus, "-d", dataset, "--models", harvested.models, "--workers", 1)
+    process = castmine.start(*run, "--set", "run.heartbeat_s=0.3")
+    try:
+        journal = _until_it_works(dataset)
+        assert journal.outcome == "running"
+        assert {movie.state for movie in journal.movies.values()} <= {"running", "waiting", "done"}
+        assert set(journal.movies) == {"a", "b"}
+        castmine("status", "-d", dataset, "--json", out)
+        seen = json.loads(out.read_text())
+        assert seen["silent_s"] is None
+        assert seen["journal"]["total"] == 550
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    said = castmine("status", "-d", dataset).out
+    assert "no sign of life since" in said
+    assert "the same command goes on" in said
+
+
+def _until_it_works(dataset: Path) -> Journal:
+    """The journal of a run in which a worker has begun to decode."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if (dataset / "castmine.json").exists():
+            journal = read_status(str(dataset)).journal
+            if journal and journal.frames > 0:
+                return journal
+        time.sleep(0.1)
+    raise AssertionError("no worker began")
+
+
+def test_the_journal_of_a_harvest_says_in_the_end_what_was_done_and_what_it_took(harvested: Harvested) -> None:
+    status = read_status(str(harvested.dataset))
+    journal = status.journal
+    assert journal
+    assert (journal.outcome, journal.counts, status.silent_s) == ("done", {"done": 1, "unchanged": 0}, None)
+    movie = journal.movies["hamilton"]
+    assert (movie.state, movie.frames, movie.total) == ("done", 275, 275)
+    assert journal.usage.peak_bytes > 2**28, "onnxruntime, torch and the models fill more than that"
+    assert 0 < sum(journal.stages.values()) <= journal.usage.worker_s
+    assert journal.eta_s is None
+
+
+def test_a_run_without_anything_to_do_writes_no_journal(castmine: Castmine, harvested: Harvested) -> None:
+    store = Dataset.open(harvested.dataset).store
+    before = run_ids(store)
+    castmine("harvest", harvested.corpus, "-d", harvested.dataset, "--models", harvested.models)
+    assert run_ids(store) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (None, "done"),
+        (ValueError("the disk is full"), "broken"),
+        (KeyboardInterrupt(), "interrupted"),
+        (SystemError("returned a result with an exception set"), "broken"),
+    ],
+    ids=["nothing", "an error", "Ctrl-C", "an error of Ray's own code"],
+)
+def test_a_journal_says_how_its_run_ended(
+    harvested: Harvested, tmp_path: Path, error: BaseException | None, outcome: str
+) -> None:
+    dataset = harvested.copy(tmp_path)
+    with pytest.raises(type(error)) if error else nullcontext(), writer(dataset) as kept:
+        if error:
+            raise error
+    journal = read_journal(Dataset.open(dataset).store, kept.journal.run_id)
+    assert journal
+    assert journal.outcome == outcome
+    assert journal.ended_at
+    assert journal.silent_s() is None
+    assert journal.note == (str(error) or type(error).__name__ if error else "")
+
+
+def test_a_journal_beats_while_its_run_says_nothing_and_asks_what_it_follows(
+    harvested: Harvested, tmp_path: Path
+) -> None:
+    dataset = harvested.copy(tmp_path)
+    asked: list[int] = []
+    with writer(dataset) as kept:
+        kept.follow(lambda: asked.append(1) or {"note": "mining"})  # type: ignore[func-returns-value]
+        first = latest_journal(Dataset.open(dataset).store)
+        time.sleep(0.5)
+        later = latest_journal(Dataset.open(dataset).store)
+    assert first
+    assert later
+    assert later.heartbeat_at > first.heartbeat_at
+    assert later.note == "mining"
+    assert len(asked) >= 3
+
+
+def test_a_journal_that_cannot_be_written_ends_no_run(harvested: Harvested, tmp_path: Path) -> None:
+    dataset = harvested.copy(tmp_path)
+    with writer(dataset):
+        shutil.rmtree(dataset / "_runs")
+        (dataset / "_runs").write_text("a file where the folder was")
+        time.sleep(0.2)
+
+
+def test_only_so_many_journals_are_kept_the_latest_ones(harvested: Harvested, tmp_path: Path) -> None:
+    dataset = harvested.copy(tmp_path)
+    made = []
+    for _ in range(4):
+        with writer(dataset) as kept:
+            made.append(kept.journal.run_id)
+    assert run_ids(Dataset.open(dataset).store) == made[-3:]
+
+
+def test_silence_is_told_by_the_heartbeat_or_sooner_where_the_writers_process_is_gone() -> None:
+    now = datetime.now(UTC)
+
+    def journal(host: str, process: int, seconds: float, ended: bool = False) -> Journal:
+        beat = (now - timedelta(seconds=seconds)).isoformat()
+        return Journal(
+            **{"run_id": "r", "command": "harvest", "corpus": "c", "models": "m", "started_at": beat},
+            **{"host": host, "process": process, "heartbeat_at": beat, "heartbeat_s": 5},
+            ended_at=beat if ended else None,
+        )
+
+    here, gone = os.uname().nodename, 2**22 + 1
+    assert journal("elsewhere", 1, 10).silent_s(now) is None
+    assert journal("elsewhere", 1, 100).silent_s(now) == pytest.approx(100)
+    assert journal("elsewhere", 1, 100, ended=True).silent_s(now) is None
+    assert journal(here, os.getpid(), 1).silent_s(now) is None
+    assert journal(here, gone, 1).silent_s(now) == pytest.approx(1)
+
+
+def test_a_forgotten_movie_is_in_no_journal(harvested: Harvested, tmp_path: Path) -> None:
+    store = Dataset.open(harvested.copy(tmp_path)).store
+    strike_out(store, "hamilton")
+    journal = latest_journal(store)
+    assert journal
+    assert "hamilton" not in journal.movies
+    assert not any("hamilton" in movie.message for movie in journal.movies.values())
+
+
+def test_a_run_of_which_there_is_no_journal_is_an_error_that_names_the_latest(
+    castmine: Castmine, harvested: Harvested
+) -> None:
+    said = castmine("status", "-d", harvested.dataset, "--run", "yesterday", status=2).err
+    assert "yesterday" in said
+    assert run_ids(Dataset.open(harvested.dataset).store)[-1] in said
+
+
+def test_failures_that_do_not_stand_any_more_are_not_shown(castmine: Castmine, harvested: Harvested) -> None:
+    assert "no failure stands" in castmine("failures", "-d", harvested.dataset).out
