@@ -6,6 +6,7 @@ from functools import partial
 from cluster.linkage import Linkage
 from cluster.methods.affinity import affinity
 from cluster.methods.ball import ball
+from cluster.methods.expanded import expanded
 from cluster.methods.hac import hac
 from cluster.methods.hdbscan import hdbscan
 from cluster.methods.videoclusternet import videoclusternet
@@ -35,6 +36,7 @@ METHODS: dict[str, Method] = {
     "hac": Method(hac),
     "hac-complete": Method(partial(hac, linkage="complete"), linkage="complete"),
     "hac-ward": Method(partial(hac, linkage="ward"), linkage="ward"),
+    "hac-expanded": Method(expanded, matrices=4),
     "ball": Method(ball, linkage="complete"),
     "affinity": Method(affinity, finds_k=True, matrices=6),
     "hdbscan": Method(hdbscan, finds_k=True, matrices=4),
