@@ -16,6 +16,9 @@ COMMAND = re.compile(r"(?:^|(?<=[\s;(]))(?:castmine|python -m workflows|(?:infra
 END = re.compile(r"&&|\|\|?|;|&|[12]?>.*")
 """A word at which a shell ends a command or its arguments."""
 
+SPAN = re.compile(r"`(castmine \w[^`]* --[^`]*)`")
+"""A command with its options within a line of text."""
+
 
 def commands(text: str) -> Iterator[list[str]]:
     """The arguments of every castmine command in lines of shell."""
@@ -65,13 +68,15 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def of_markdown(path: Path) -> Iterator[list[str]]:
-    """Those in the code blocks of a page."""
+    """Those in the code blocks of a page, and whole ones in its text."""
     fenced, code = False, []
     for line in path.read_text().splitlines():
         if line.startswith("```"):
             fenced = not fenced
         elif fenced or line.startswith("    "):
             code.append(line.strip())
+        else:
+            code += [found for found in SPAN.findall(line) if "…" not in found and not found.endswith("--help")]
     yield from commands("\n".join(code))
 
 

@@ -15,7 +15,7 @@ import yaml
 from ray._private.runtime_env.packaging import get_excludes_from_ignore_files
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from workflows.config import RunConfig
+from workflows.config import RunConfig, load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
@@ -233,3 +233,8 @@ def test_a_submitted_job_takes_the_code_along_and_little_else() -> None:
 def test_the_runtime_environment_is_one_of_rays() -> None:
     environment = yaml.safe_load((INFRA / "ray/runtime-env.yaml").read_text())
     assert ray.runtime_env.RuntimeEnv(**environment).to_dict()["env_vars"]["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_the_example_of_a_corpus_is_a_configuration() -> None:
+    config = load_config(INFRA / "corpus.yaml")
+    assert (config.corpus.movies, config.corpus.dataset) == ("/movies", "/datasets/films")
