@@ -166,6 +166,12 @@ def clustered(summary: ClusterSummary) -> None:
             f"threshold {', '.join(f'{value:.4f}' for value in sorted(thresholds))}: {summary.threshold_source}",
             markup=False,
         )
+    adapting = sum(movie.adapt_seconds for movie in summary.movies)
+    if adapting:
+        tracks = sum(movie.tracks for movie in summary.movies)
+        out.print(
+            f"{summary.model}: {adapting:.1f} s of fitting to the movies, {adapting / max(tracks, 1):.2f} a track"
+        )
     kept = sum(movie.unchanged for movie in summary.movies)
     unchanged = f", {kept} of them unchanged (--force clusters them anew)" if kept else ""
     out.print(f"run {summary.run} · {len(summary.movies)} movies{unchanged} · {summary.seconds:.1f} s", markup=False)

@@ -1,4 +1,4 @@
-"""`castmine cluster` and `castmine report`."""
+"""`castmine cluster`, `castmine compare` and `castmine report`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,16 +19,21 @@ from workflows.cli.options import (
     settings,
 )
 from workflows.console import out, write_json
+from workflows.submitted import lasting
 
 
 @app.command(rich_help_panel=MAIN)
 def cluster(
     dataset: DatasetOption,
     method: Annotated[
-        str, typer.Option(help="hac, hac-complete, hac-ward, ball, affinity, hdbscan or videoclusternet.")
+        str, typer.Option(help="hac, hac-complete, hac-ward, hac-expanded, ball, affinity, hdbscan or videoclusternet.")
     ] = "hac",
     model: Annotated[
         str | None, typer.Option(metavar="MODEL_DIR", help="A model that was trained.", show_default="the pack itself")
+    ] = None,
+    adapt: Annotated[
+        str | None,
+        typer.Option(help="Fit to each movie first: tsiam, ssiam or selfdistill.", show_default="as it is"),
     ] = None,
     k_from: Annotated[
         str,
@@ -36,7 +41,9 @@ def cluster(
             metavar="WHERE", help="Number of characters: threshold, labels, corpus (its cast_size), or a number."
         ),
     ] = "threshold",
-    run: Annotated[str | None, typer.Option(help="Name of this clustering.", show_default="method and model")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Name of this clustering.", show_default="method, model, adaptation")
+    ] = None,
     movies: Annotated[str, typer.Option(metavar="ID,…", help="Only these movies.", show_default="all")] = "",
     force: Annotated[bool, typer.Option("--force", help="Also what this run has clustered just so before.")] = False,
     workers: WorkersOption = None,
@@ -50,7 +57,7 @@ def cluster(
 
     chosen = [movie for movie in movies.split(",") if movie]
     summary = cluster_all(
-        dataset, method, settings(config, set_, workers), model, _k_from(k_from), run, chosen, address, force
+        dataset, method, settings(config, set_, workers), model, _k_from(k_from), run, chosen, address, force, adapt
     )
     printing.clustered(summary)
     write_json(json_file, printing.cluster_json(summary))
@@ -61,17 +68,44 @@ def cluster(
 @app.command(rich_help_panel=MAIN)
 def report(
     dataset: DatasetOption,
-    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the pages.")],
+    out_folder: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the pages.", callback=lasting)
+    ],
     run: Annotated[str | None, typer.Option(help="Clustering to show.", show_default="the latest")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
     """Write a cast sheet per movie: an HTML page that opens anywhere, without a network."""
     from harvest.dataset.read import Dataset
     from workflows.report.write import write_report
 
-    pages = write_report(Dataset.open(dataset), run, out_folder)
+    pages = write_report(Dataset.open(dataset), run, out_folder, settings(config, set_, None).report)
     out.print(f"{len(pages) - 1} cast sheets: open {pages[0]}", markup=False, soft_wrap=True)
     write_json(json_file, {"pages": [str(page) for page in pages]})
+
+
+@app.command(rich_help_panel=MAIN)
+def compare(
+    dataset: DatasetOption,
+    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for page and tables.")],
+    runs: Annotated[
+        str, typer.Option(metavar="A,B,…", help="Clusterings to compare.", show_default="all that there are")
+    ] = "",
+    config: ConfigOption = None,
+    set_: SetOption = [],  # noqa: B006
+    json_file: JsonOption = None,
+) -> None:
+    """Put clusterings of one dataset side by side: scores, a test of their differences, which tracks are hard.
+
+    On the movies that all of them have clustered, by the labels that there are now.
+    """
+    from workflows.compare.printed import compare_json, compared
+    from workflows.compare.run import compare as run
+
+    summary = run(dataset, [name for name in runs.split(",") if name], out_folder, settings(config, set_, None))
+    compared(summary)
+    write_json(json_file, compare_json(summary))
 
 
 def _k_from(text: str) -> Any:

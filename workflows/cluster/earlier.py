@@ -35,7 +35,8 @@ def fingerprint(job: ClusterJob, movie: MovieRecord, labels: str) -> str:
         "threshold": job.threshold,
         "cast_size": movie.facts.cast_size if job.k_from == "corpus" else None,
         "labels": labels if job.k_from == "labels" else None,
-        "config": job.config.cluster.model_dump(mode="json"),
+        "config": job.config.cluster.model_dump(mode="json", exclude=None if job.adapt else {"adapt"}),
+        "adapt": job.adapt,
         "castmine": version("castmine"),
     }
     return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=12).hexdigest()

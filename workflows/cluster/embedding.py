@@ -1,6 +1,7 @@
 """What clustering sees of a movie's tracks: the pack's own embeddings, or those of a model."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from harvest.dataset.records import MovieRecord
 from harvest.tracks import TrackSet, read_face_embeddings
 from train.normalise import l2_normalised
 from train.registry import Model
+from workflows.cluster.job import ClusterJob
 
 Faces = list[NDArray[np.float64]]
 """(n_i, d) of the faces of each track."""
@@ -25,14 +27,39 @@ class Embedded:
     """Faces of each track, where the method asks for them."""
     teacher: Faces | None = None
     """The same through the teacher of an adapted movie; None: not adapted, the student is the teacher too."""
+    unknown: NDArray[np.bool_] | None = None
+    """(n,) tracks that the adaptation found too poor to be anybody; None: not adapted."""
+    threshold: float | None = None
+    """Cosine distance at which clusters end; None: K is known, or the method needs neither."""
+    adaptation: dict[str, Any] | None = None
+    """How the movie was adapted, as it is noted beside a result."""
 
 
 def embed_movie(
-    dataset: Dataset, movie: MovieRecord, tracks: TrackSet, model: Model | None, needs_faces: bool
+    dataset: Dataset, movie: MovieRecord, tracks: TrackSet, model: Model | None, job: ClusterJob, needs_faces: bool
 ) -> Embedded:
-    """The tracks of a movie, and their faces where asked for, through the model where there is one."""
+    """The tracks of a movie, and their faces where asked for, through the model where there is one, and adapted to the
+    movie where the job says so."""
     means = model.embed_tracks(tracks.means.astype(np.float64)) if model else tracks.means
-    return Embedded(means, _faces(dataset, movie, model) if needs_faces else None)
+    if job.adapt is None or not len(means):
+        return Embedded(means, _faces(dataset, movie, model) if needs_faces else None, threshold=job.threshold)
+    return _adapted(dataset, movie, tracks, np.asarray(means, dtype=np.float64), _faces(dataset, movie, model), job)
+
+
+def _adapted(
+    dataset: Dataset, movie: MovieRecord, tracks: TrackSet, base: NDArray[np.float64], faces: Faces, job: ClusterJob
+) -> Embedded:
+    from cluster.adapt.threshold import adapted_threshold  # torch, 2 s: only where a movie is adapted
+    from workflows.cluster.adaptation import adapted_movie
+
+    kept = adapted_movie(dataset, movie, tuple(faces), tracks.cannot_link, job)
+    adapted, threshold, how = kept.adapted, None, None
+    if job.threshold is not None and len(base) > 1:
+        config = job.config.cluster.adapt
+        threshold, how = adapted_threshold(adapted, tracks.cannot_link, base, job.threshold, config)
+    notes = {"name": job.adapt, "seconds": kept.seconds, "curve": adapted.curve, "threshold": how, **adapted.notes}
+    teacher = list(adapted.teacher) if adapted.teacher else None
+    return Embedded(adapted.means(), list(adapted.student), teacher, adapted.unknown, threshold, notes)
 
 
 def _faces(dataset: Dataset, movie: MovieRecord, model: Model | None) -> Faces:

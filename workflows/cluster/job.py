@@ -18,6 +18,10 @@ PROCESS_GB = 0.5
 """Memory of a task beside its matrices and faces: Python with all it imports."""
 FACE_BYTES = 20
 """Per number of a face: read as float32, normalised to float64, and once more through a model."""
+ADAPT_GB = 0.7
+"""What fitting to a movie takes beside its faces: torch, the network, and SSiam's 3,000² distances."""
+ADAPTED_NUMBERS = 512
+"""Numbers of an adapted face, in student and teacher together, beside those it came with."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class ClusterJob:
     """SHA-256 of the model's weights; empty: no model."""
     force: bool = False
     """Cluster anew what an earlier run of this name has clustered just so."""
+    adapt: str | None = None
+    """The adaptation that comes first, if any."""
+    model_name: str = BASE
+    """The model's own, without the adaptation."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,8 @@ class ClusteredMovie:
     violations: int
     seconds: float
     metrics: Metrics | None
+    adapt_seconds: float = 0.0
+    """Of a core, spent on fitting to the movie when that was done."""
     unchanged: bool = False
     """An earlier run of this name had clustered it just so; only the scores may be new."""
 
@@ -60,8 +70,14 @@ def source_of_k(method: str, k_from: KFrom) -> str:
     return "method" if METHODS[method].finds_k else str(k_from)
 
 
+def adapted_name(model: str, adapt: str | None) -> str:
+    """What a representation is called: the model, and what was fitted to each movie on top of it."""
+    return f"{model}+{adapt}" if adapt else model
+
+
 def memory_gb(job: ClusterJob, movie: MovieRecord) -> float:
     """What the task of a movie takes: the method's matrices, the faces it looks at, the process itself."""
     method = METHODS[job.method]
-    faces = movie.rows("faces") * movie.embedding_size * FACE_BYTES / 1e9 if method.needs_faces else 0.0
-    return PROCESS_GB + faces + method.memory_gb(movie.rows("tracks"))
+    numbers = movie.embedding_size + (ADAPTED_NUMBERS if job.adapt else 0)
+    faces = movie.rows("faces") * numbers * FACE_BYTES / 1e9 if method.needs_faces or job.adapt else 0.0
+    return PROCESS_GB + (ADAPT_GB if job.adapt else 0.0) + faces + method.memory_gb(movie.rows("tracks"))

@@ -15,7 +15,7 @@ from harvest.dataset.records import MovieRecord
 from harvest.errors import ConfigError, DatasetError
 from train.registry import Model, load_model
 from workflows.cluster.earlier import nothing_to_do
-from workflows.cluster.job import BASE, ClusteredMovie, ClusterJob, KFrom, memory_gb, source_of_k
+from workflows.cluster.job import BASE, ClusteredMovie, ClusterJob, KFrom, adapted_name, memory_gb, source_of_k
 from workflows.cluster.task import cluster_one
 from workflows.config import Config
 from workflows.console import Meter, meter
@@ -48,6 +48,7 @@ def cluster(
     movies: Sequence[str] = (),
     address: str | None = None,
     force: bool = False,
+    adapt: str | None = None,
 ) -> ClusterSummary:
     """Cluster the movies of a dataset (all, or those named) that no earlier run of the name clustered just so.
 
@@ -58,11 +59,12 @@ def cluster(
     from workflows.cluster.thresholds import thresholds_for
 
     began = time.monotonic()
-    _check_request(method, k_from)
+    _check_request(method, k_from, adapt)
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
     loaded = _fitting_model(model, records) if model else None
-    run = run or (f"{method}-{loaded.name}" if loaded else method)
+    model_name = loaded.name if loaded else BASE
+    run = run or "-".join([method, *([loaded.name] if loaded else []), *([adapt] if adapt else [])])
     with meter("cluster", "movies") as shown, ExitStack() as stack:
         cores = _started_once(stack, address, config)
         wanted = k_from == "threshold" and not METHODS[method].finds_k
@@ -80,6 +82,8 @@ def cluster(
                 config,
                 loaded.card.weights_sha256 if loaded else "",
                 force,
+                adapt,
+                model_name,
             )
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
         }
@@ -89,7 +93,7 @@ def cluster(
             outcome.work_on(missing, cores())
     done = sorted(outcome.done, key=lambda movie: movie.movie_id)
     overall = score_corpus([movie.metrics for movie in done if movie.metrics])
-    name, k_source = loaded.name if loaded else BASE, source_of_k(method, k_from)
+    name, k_source = adapted_name(model_name, adapt), source_of_k(method, k_from)
     return ClusterSummary(run, method, name, k_source, source, done, outcome.failed, overall, time.monotonic() - began)
 
 
@@ -165,12 +169,18 @@ def _fitting_model(model: str, records: list[MovieRecord]) -> Model:
     return loaded
 
 
-def _check_request(method: str, k_from: KFrom) -> None:
-    """Raise ConfigError where there is no such method, or where it finds K itself and is told where to take it from."""
+def _check_request(method: str, k_from: KFrom, adapt: str | None) -> None:
+    """Raise ConfigError where there is no such method or adaptation, or where a method that finds K itself is told
+    where to take it from."""
     if method not in METHODS:
         raise ConfigError(f"no clustering method {method!r}; there are: {', '.join(METHODS)}")
     if METHODS[method].finds_k and k_from != "threshold":
         raise ConfigError(f"{method} finds the number of characters itself: leave out --k-from {k_from}")
+    if adapt is not None:
+        from cluster.adapt import ADAPTATIONS  # torch, 2 s
+
+        if adapt not in ADAPTATIONS:
+            raise ConfigError(f"no adaptation {adapt!r}; there are: {', '.join(ADAPTATIONS)}")
 
 
 def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:

@@ -22,7 +22,7 @@ from harvest.tracks import TrackSet, read_track_set
 from train.registry import load_model
 from workflows.cluster.earlier import Earlier, fingerprint, labels_digest, read_earlier
 from workflows.cluster.embedding import Embedded, embed_movie
-from workflows.cluster.job import BASE, ClusteredMovie, ClusterJob, source_of_k
+from workflows.cluster.job import ClusteredMovie, ClusterJob, adapted_name, source_of_k
 from workflows.labels import identities
 
 
@@ -35,7 +35,8 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     tracks = read_track_set(dataset, movie)
     model = load_model(job.model) if job.model else None
     earlier = read_earlier(dataset, movie, job)
-    embedded = embed_movie(dataset, movie, tracks, model, METHODS[job.method].needs_faces and earlier is None)
+    needs_faces = METHODS[job.method].needs_faces and earlier is None
+    embedded = embed_movie(dataset, movie, tracks, model, job, needs_faces)
     named = identities(dataset, job.movie_id)
     found = earlier or _clustered(job, movie, tracks, embedded, named)
     names = [named.get(int(track)) for track in tracks.track_ids]
@@ -44,7 +45,8 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     digest = labels_digest(dataset, movie)
     notes = {
         "method": job.method,
-        "model": model.name if model else BASE,
+        "model": adapted_name(job.model_name, job.adapt),
+        "adaptation": embedded.adaptation,
         "k_from": source_of_k(job.method, job.k_from),
         **asdict(answer),
         "fingerprint": fingerprint(job, movie, digest),
@@ -60,7 +62,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
 def _clustered(
     job: ClusterJob, movie: MovieRecord, tracks: TrackSet, embedded: Embedded, named: dict[int, str]
 ) -> Earlier:
-    stop = _stop(job, movie, named)
+    stop = _stop(job, movie, named, embedded.threshold)
     cast = cluster_movie(
         embedded.means,
         tracks.cannot_link,
@@ -69,21 +71,30 @@ def _clustered(
         job.method,
         faces=embedded.student,
         teacher=embedded.teacher,
+        unknown=embedded.unknown,
     )
     seconds, n = round(cast.seconds, 4), len(tracks.track_ids)
     answer = ClusteredMovie(
-        job.movie_id, n, cast.clusters, cast.asked, stop.threshold, cast.violations, seconds, metrics=None
+        job.movie_id,
+        n,
+        cast.clusters,
+        cast.asked,
+        stop.threshold,
+        cast.violations,
+        seconds,
+        metrics=None,
+        adapt_seconds=embedded.adaptation["seconds"] if embedded.adaptation else 0.0,
     )
     return Earlier(cast.labels, answer)
 
 
-def _stop(job: ClusterJob, movie: MovieRecord, named: dict[int, str]) -> Stop:
+def _stop(job: ClusterJob, movie: MovieRecord, named: dict[int, str], threshold: float | None) -> Stop:
     if METHODS[job.method].finds_k:
         return Stop()
     if movie.rows("tracks") < 2:
         return Stop(clusters=1)  # nothing to decide, so nothing that could be missing
     if job.k_from == "threshold":
-        return Stop(threshold=job.threshold)
+        return Stop(threshold=threshold)
     if job.k_from == "labels":
         if not named:
             raise DatasetError(f"{job.movie_id}: has no labels to take K from; import some, or use --k-from threshold")

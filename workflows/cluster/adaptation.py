@@ -1,0 +1,177 @@
+"""A movie's adaptation kept in its dataset: done once, gone on with after a kill, and no other movie's business.
+
+What was fitted lies in one safetensors file that a record names (the record's put is the commit); the state of an
+unfinished one waits in the movie's staging folder.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from cluster.adapt import ADAPTATIONS
+from cluster.adapt.adapted import Adapted, Keeper
+from cluster.tracks import Faces
+from harvest.dataset.commit import now
+from harvest.dataset.read import Dataset
+from harvest.dataset.records import (
+    DerivedRecord,
+    MovieRecord,
+    Shard,
+    derived_file_path,
+    derived_record_path,
+    file_name,
+    staging_folder,
+)
+from harvest.dataset.store import Store
+from train.fit import FitState
+from workflows.cluster.job import ClusterJob, adapted_name
+
+KIND = "adaptations"
+NUMBERS = "numbers"
+"""Key of the JSON in a safetensors header."""
+
+
+@dataclass(frozen=True)
+class KeptAdaptation:
+    """An adaptation as it lies in the dataset."""
+
+    adapted: Adapted
+    seconds: float
+    """Of a core, when it was done."""
+
+
+def adapted_movie(
+    dataset: Dataset, movie: MovieRecord, faces: Faces, cannot_link: np.ndarray, job: ClusterJob
+) -> KeptAdaptation:
+    """What was fitted to the movie before by the same config to the same faces, else what is fitted now.
+
+    The outputs are those of the file in either case, rounded to half floats as all embeddings of a dataset are.
+    """
+    key = _key(movie, job)
+    return _read(dataset, movie, faces, key, job) or _made(dataset, movie, faces, cannot_link, key, job)
+
+
+def _made(
+    dataset: Dataset, movie: MovieRecord, faces: Faces, cannot_link: np.ndarray, key: str, job: ClusterJob
+) -> KeptAdaptation:
+    """Raises DatasetError where it cannot be kept."""
+    assert job.adapt is not None
+    waiting = _Waiting(dataset.store, f"{staging_folder(movie.movie_id)}/adapt-{key}.safetensors")
+    state, spent = waiting.load()
+    every = job.config.cluster.adapt.keep_every_s
+    began = time.process_time() - spent  # of this core: a busy machine does not stretch it
+    keeper = Keeper(state, lambda reached: waiting.keep(reached, time.process_time() - began, every))
+    torch.set_num_threads(1)  # the task declares one core
+    adapted = ADAPTATIONS[job.adapt](faces, cannot_link, job.config.cluster.adapt, keeper)
+    _commit(dataset.store, movie, adapted, {"key": key, "seconds": round(time.process_time() - began, 2)}, job)
+    dataset.store.delete(waiting.path)
+    kept = _read(dataset, movie, faces, key, job, forced=True)
+    assert kept is not None
+    return kept
+
+
+@dataclass
+class _Waiting:
+    """The state of an unfinished adaptation."""
+
+    store: Store
+    path: str
+    written: float = field(default_factory=time.monotonic)
+
+    def load(self) -> tuple[FitState | None, float]:
+        """The state and the seconds spent on it; none where there is none or it cannot be read: then it is redone."""
+        if not self.store.exists(self.path):
+            return None, 0.0
+        try:
+            tensors, numbers = _opened(self.store.get(self.path))
+        except (SafetensorError, ValueError, KeyError, FileNotFoundError):
+            return None, 0.0
+        return FitState(tensors, numbers["state"]), numbers["seconds"]
+
+    def keep(self, state: FitState, seconds: float, every: float) -> None:
+        """Put the state in place of the last one, if that is old enough."""
+        if time.monotonic() - self.written >= every:
+            self.store.put(self.path, _packed(state.tensors, {"state": state.numbers, "seconds": seconds}))
+            self.written = time.monotonic()
+
+
+def _key(movie: MovieRecord, job: ClusterJob) -> str:
+    """Of all that decides what comes out."""
+    adapt = job.config.cluster.adapt
+    decisive = {
+        "harvest": movie.harvest_id,
+        "model": job.model_digest,
+        "adapt": job.adapt,
+        "config": getattr(adapt, job.adapt or "").model_dump(mode="json"),
+        "seed": adapt.seed,
+        "castmine": version("castmine"),
+    }
+    return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+def _commit(store: Store, movie: MovieRecord, adapted: Adapted, numbers: dict[str, Any], job: ClusterJob) -> None:
+    """The file, then the record that makes it count."""
+    tensors = {f"weights.{name}": tensor.contiguous() for name, tensor in adapted.weights.items()}
+    tensors["unknown"] = torch.from_numpy(adapted.unknown)
+    for name, outputs in (("student", adapted.student), ("teacher", adapted.teacher)):
+        if outputs:
+            tensors[name] = torch.from_numpy(np.concatenate(outputs).astype(np.float16))
+    content = _packed(tensors, {"notes": adapted.notes, "curve": adapted.curve})
+    digest, run = hashlib.blake2b(content, digest_size=16).hexdigest(), _run(job)
+    path = derived_file_path(KIND, movie.movie_id, f"{file_name(run)[:80]}-{movie.harvest_id}-{digest}.safetensors")
+    store.put(path, content)
+    record = DerivedRecord(
+        table=KIND,
+        run=run,
+        movie_id=movie.movie_id,
+        harvest_id=movie.harvest_id,
+        shard=Shard(path=path, rows=sum(map(len, adapted.student)), bytes=len(content), digest=digest),
+        notes=numbers | {"notes": adapted.notes, "curve": adapted.curve},
+        created_at=now(),
+    )
+    store.put(derived_record_path(KIND, run, movie.movie_id), record.to_json())
+
+
+def _read(
+    dataset: Dataset, movie: MovieRecord, faces: Faces, key: str, job: ClusterJob, forced: bool = False
+) -> KeptAdaptation | None:
+    """What is kept under this key; None: nothing, or a file that is damaged or gone, or it is to be done anew."""
+    record = dataset.derived_record(KIND, _run(job), movie.movie_id)
+    if record is None or record.notes.get("key") != key or (job.force and not forced):
+        return None
+    try:
+        content = dataset.store.get(record.shard.path)
+    except FileNotFoundError:
+        return None
+    if hashlib.blake2b(content, digest_size=16).hexdigest() != record.shard.digest:
+        return None
+    tensors, numbers = _opened(content)
+    ends = np.cumsum([len(of_track) for of_track in faces])[:-1]
+    student, teacher = (
+        tuple(np.split(tensors[name].numpy().astype(np.float64), ends)) if name in tensors else None
+        for name in ("student", "teacher")
+    )
+    adapted = Adapted(student or (), teacher, tensors["unknown"].numpy(), tuple(numbers["curve"]), numbers["notes"])
+    return KeptAdaptation(adapted, record.notes["seconds"])
+
+
+def _run(job: ClusterJob) -> str:
+    return adapted_name(job.model_name, job.adapt)
+
+
+def _packed(tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> bytes:
+    packed: bytes = save(tensors, metadata={NUMBERS: json.dumps(numbers)})
+    return packed
+
+
+def _opened(content: bytes) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    length = int.from_bytes(content[:8], "little")
+    return load(content), json.loads(json.loads(content[8 : 8 + length])["__metadata__"][NUMBERS])
