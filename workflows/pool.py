@@ -15,6 +15,7 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
 
 from harvest.errors import CastmineError
+from workflows.metrics import show_queue
 from workflows.ray_cluster import cause, room
 
 POLL_S = 0.5
@@ -122,6 +123,9 @@ class Pool:
                 self._listen()
                 self._check_room()
                 self.worker_s += len(self._workers) * (time.monotonic() - began)
+                show_queue(
+                    len(self._queue), sum(worker.job is not None for worker in self._workers), len(self._workers)
+                )
                 on_progress({worker.job.key: worker.units for worker in self._workers if worker.job})
         finally:
             for worker in self._workers:

@@ -21,6 +21,7 @@ from workflows.console import Meter, meter
 from workflows.harvest.plan import HarvestPlan
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.journal.records import Usage
+from workflows.metrics import count_failure
 from workflows.pool import Job, Limits, Pool
 from workflows.ray_cluster import check_gpus, ray_cluster
 
@@ -118,6 +119,7 @@ class HarvestRun:
         self._probes[movie.movie_id] = probe
         state = self._states[movie.movie_id]
         state.total, state.duration_s = probe.facts.frames, probe.facts.duration_s
+        state.seconds.update(probe.seconds)
         record = self._dataset.record(movie.movie_id)
         if record and record.harvest_id == probe.harvest_id and not self._force:  # moved or touched, but the same bytes
             return [self._finish_job(movie)]
@@ -160,12 +162,14 @@ class HarvestRun:
             return self._redo_whole(movie)
         state = self._states[movie.movie_id]
         state.state = "done" if self._segments.get(movie.movie_id) else "skipped"
+        state.seconds.update(report.seconds)
         state.rows, state.drops, state.seekable = report.rows, report.drops, report.seekable
         return []
 
     def _fail(self, movie: Movie, job: Job, error: BaseException) -> None:
         state = self._states[movie.movie_id]
         state.state, state.message = "failed", str(error) or type(error).__name__
+        count_failure(job.method, type(error).__name__)
         earlier = self._dataset.failure(movie.movie_id, "harvest")
         attempts = (earlier.attempts if earlier else 0) + job.attempts
         with suppress(DatasetError):  # a full disk must not end the run; the summary and the exit status name the movie

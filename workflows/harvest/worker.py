@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from harvest.segments import Segment, borders_agree
 from harvest.staging import is_staged, stage_segment, staged_segments, unstage
 from harvest.video import VideoReader, open_video
 from workflows.config import Config
+from workflows.metrics import count_movie, count_segment
 from workflows.pool import Pulse
 
 
@@ -36,6 +37,8 @@ class Probe:
     harvest_id: str
     embedding_size: int
     facts: MovieFacts
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By stage."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class MovieReport:
     rows: dict[str, int]
     drops: dict[str, int]
     seekable: bool
+    seconds: dict[str, float]
+    """By stage."""
 
 
 class HarvestWorker:
@@ -87,10 +92,11 @@ class HarvestWorker:
 
     def probe(self, movie: Movie) -> Probe:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
-        embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
-        self._units = 0.0
+        self._units, self._seconds = 0.0, defaultdict(float)
+        with self._stage("load"):
+            embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
         stamp = source_stamp(movie.uri)
-        with self._copy.path(movie.uri, stamp, self._reading) as path:
+        with self._stage("open"), self._copy.path(movie.uri, stamp, self._reading) as path:
             content = content_hash(path, self._reading)
             refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
             facts = self._open(movie, path).facts
@@ -112,6 +118,7 @@ class HarvestWorker:
                 height=facts.height,
                 seekable=facts.seekable,
             ),
+            dict(self._seconds),
         )
 
     def harvest(self, movie: Movie, probe: Probe, segment: Segment) -> SegmentReport:
@@ -134,6 +141,7 @@ class HarvestWorker:
             )
         with self._stage("write"):
             stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result)
+        count_segment(int(self._units), result.tables["faces"].num_rows, self._seconds)
         return SegmentReport(int(self._units), dict(self._seconds), _peak_bytes())
 
     def finish(self, movie: Movie, probe: Probe, segments: Sequence[Segment]) -> MovieReport | None:
@@ -142,18 +150,29 @@ class HarvestWorker:
         A movie that is committed already, by a worker that was lost just after it or before its file was touched, only
         has its file's time and place put right; unless all is to be done again by force.
         """
+        self._seconds = defaultdict(float)
+        with self._stage("write"):
+            record = self._commit(movie, probe, segments)
+            unstage(self._dataset.store, movie.movie_id)
+        if record is None:
+            return None
+        count_movie()
+        rows = {name: shard.rows for name, shard in record.shards.items()}
+        return MovieReport(rows, record.drops, record.facts.seekable, dict(self._seconds))
+
+    def _commit(self, movie: Movie, probe: Probe, segments: Sequence[Segment]) -> MovieRecord | None:
         record = self._dataset.record(movie.movie_id)
         if record and not self._force and record.harvest_id == probe.harvest_id:
             facts = probe.facts.model_copy(update={"seekable": record.facts.seekable})
-            put_movie_record(self._dataset.store, record.model_copy(update={"stamp": probe.stamp, "facts": facts}))
-            return self._committed(record)
+            return put_movie_record(
+                self._dataset.store, record.model_copy(update={"stamp": probe.stamp, "facts": facts})
+            )
         staged = staged_segments(self._dataset.store, movie.movie_id, probe.harvest_id, segments)
         context = self._config.harvest.shots.context
         if not borders_agree([segment.digests for segment in staged], segments, context):
-            unstage(self._dataset.store, movie.movie_id)
             return None
         tables, drops = join_segments(staged)
-        record = commit_movie(
+        return commit_movie(
             self._dataset.store,
             tables,
             movie_id=movie.movie_id,
@@ -167,12 +186,6 @@ class HarvestWorker:
             embedding_size=probe.embedding_size,
             drops=drops,
         )
-        return self._committed(record)
-
-    def _committed(self, record: MovieRecord) -> MovieReport:
-        unstage(self._dataset.store, record.movie_id)
-        rows = {name: shard.rows for name, shard in record.shards.items()}
-        return MovieReport(rows, record.drops, record.facts.seekable)
 
     def _open(self, movie: Movie, path: str) -> VideoReader:
         decode = self._config.decode
