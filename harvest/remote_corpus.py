@@ -16,11 +16,8 @@ def remote_files(corpus: str) -> tuple[list[str], str]:
     fs, path = open_filesystem(corpus.rstrip("/"), CorpusError)
     is_glob = any(letter in path for letter in "*?[")
     root = path[: min(path.find(letter) for letter in "*?[" if letter in path)].rpartition("/")[0] if is_glob else path
-    try:
-        with said_plainly(corpus, CorpusError):
-            found = fs.glob(path) if is_glob else fs.find(path)
-    except FileNotFoundError as error:
-        raise CorpusError(f"{corpus}: there is no such bucket; check its name and AWS_ENDPOINT_URL") from error
+    with said_plainly(corpus, CorpusError, missing="there is no such bucket"):
+        found = fs.glob(path) if is_glob else fs.find(path)
     if found == [path]:
         root = path.rpartition("/")[0]
     return [str(fs.unstrip_protocol(name)) for name in sorted(found)], str(fs.unstrip_protocol(root))
@@ -29,21 +26,15 @@ def remote_files(corpus: str) -> tuple[list[str], str]:
 def remote_bytes(uri: str) -> bytes:
     """A small file's content. Raises CorpusError."""
     fs, path = open_filesystem(uri, CorpusError)
-    try:
-        with said_plainly(uri, CorpusError):
-            return bytes(fs.cat_file(path))
-    except FileNotFoundError as error:
-        raise CorpusError(f"{uri}: there is no such file") from error
+    with said_plainly(uri, CorpusError, missing="there is no such file"):
+        return bytes(fs.cat_file(path))
 
 
 def remote_stamp(uri: str) -> SourceStamp:
     """Size and etag of a file in a bucket. Raises VideoDecodeError where it cannot be looked at."""
     fs, path = open_filesystem(uri, VideoDecodeError)
-    try:
-        with said_plainly(uri, VideoDecodeError):
-            entry: dict[str, Any] = fs.info(path)
-    except FileNotFoundError as error:
-        raise VideoDecodeError(f"{uri}: there is no such file; check its place in the corpus") from error
+    with said_plainly(uri, VideoDecodeError, missing="there is no such file"):
+        entry: dict[str, Any] = fs.info(path)
     return SourceStamp(size=int(entry["size"]), modified=str(entry.get("ETag", "")).strip('"'))
 
 

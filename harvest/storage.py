@@ -46,12 +46,20 @@ def is_local(fs: Any) -> bool:
 
 
 @contextmanager
-def said_plainly(url: str, failure: type[CastmineError] = DatasetError) -> Iterator[None]:
-    """Turn what a bucket answers into one line. FileNotFoundError passes: a missing file is an answer too."""
+def said_plainly(url: str, failure: type[CastmineError] = DatasetError, missing: str = "") -> Iterator[None]:
+    """Turn what a bucket answers into one line.
+
+    Args:
+        missing: what it means that something is not there; unset: FileNotFoundError passes, for it is an answer too.
+    """
     try:
         yield
-    except (FileNotFoundError, CastmineError):
+    except CastmineError:
         raise
+    except FileNotFoundError as error:
+        if not missing:
+            raise
+        raise failure(f"{url}: {missing}; {_remedy(url, error)}") from error
     except Exception as error:
         from_library = type(error).__module__.split(".")[0] in ("botocore", "aiobotocore", "aiohttp", "fsspec")
         if not from_library and not isinstance(error, OSError):
@@ -74,7 +82,8 @@ def _s3_options() -> dict[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    said = " ".join(str(error).split()) or type(error).__name__
+    message = (isinstance(error, OSError) and error.strerror) or str(error)
+    said = " ".join(message.split()) or type(error).__name__
     return said if len(said) <= 200 else f"{said[:200]}…"
 
 

@@ -58,7 +58,7 @@ class Store:
             DatasetError: the folder cannot be written, the disk is full, the bucket does not answer.
         """
         if not self.is_local:
-            with said_plainly(self.full(relative)):
+            with said_plainly(self.full(relative), missing="there is no such bucket"):
                 self.fs.pipe_file(self._path(relative), content)
             return
         try:

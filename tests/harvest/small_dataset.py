@@ -32,7 +32,7 @@ def rows_table(name: str, rows: Rows) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMAS[name])
 
 
-def make(root: Path) -> Dataset:
+def make(root: Path | str) -> Dataset:
     """Movie MOVIE with faces, `lonely` with one track, `empty` with none, `lost` a failure."""
     dataset = Dataset.create(root)
     _movie(dataset, MOVIE, "h1", SHOTS, TRACKS, LINKS, {"detection: too small": 7, "track: too short": 2})

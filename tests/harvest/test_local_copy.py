@@ -1,0 +1,103 @@
+"""Movies of a bucket on this machine: one copy for all, gone with its last reader, and never a wrong one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harvest.dataset.store import Store
+from harvest.errors import VideoDecodeError
+from harvest.identity import source_stamp
+from harvest.local_copy import LocalCopy, sweep
+from tests.s3.bucket import Bucket
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from harvest.identity import source_stamp
+from harvest.local_copy import LocalCopy
+copy, uri = LocalCopy(Path(sys.argv[1])), sys.argv[2]
+with copy.path(uri, source_stamp(uri)) as path:
+    print(path, flush=True)
+    time.sleep(600)
+"""
+
+
+def put(bucket: Bucket, name: str, content: bytes) -> str:
+    Store(bucket.url).put(name, content)
+    return f"{bucket.url}/{name}"
+
+
+def test_a_movie_is_copied_once_for_all_and_removed_by_the_last(bucket: Bucket, tmp_path: Path) -> None:
+    uri, read = put(bucket, "a.mp4", b"frames" * 10**6), []
+    one, other = LocalCopy(tmp_path), LocalCopy(tmp_path)
+    before = bucket.asked()["GET"]
+    with one.path(uri, source_stamp(uri), read.append) as path, other.path(uri, source_stamp(uri)) as same:
+        assert path == same
+        assert path.endswith(".mp4")
+        assert Path(path).read_bytes() == b"frames" * 10**6
+    assert sum(read) == 6 * 10**6
+    with one.path(uri, source_stamp(uri)) as again:
+        assert again == path
+    assert bucket.asked()["GET"] - before <= 3, "16 MiB at once, and only once"
+    one.let_go()
+    assert os.listdir(tmp_path), "another holds it"
+    with other.path(put(bucket, "b.mp4", b"x"), source_stamp(f"{bucket.url}/b.mp4")):
+        assert len(os.listdir(tmp_path)) == 1, "the earlier movie's copy is gone"
+    other.let_go()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_local_movie_is_opened_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"frames")
+    with LocalCopy(tmp_path / "copies").path(str(tmp_path / "a.mp4"), source_stamp(str(tmp_path / "a.mp4"))) as path:
+        assert path == str(tmp_path / "a.mp4")
+    assert not (tmp_path / "copies").exists()
+
+
+def test_what_a_killed_worker_left_is_swept_or_made_whole(bucket: Bucket, tmp_path: Path) -> None:
+    uri = put(bucket, "a.mp4", b"frames")
+    process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path, uri], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    path = Path(process.stdout.readline().strip())
+    sweep(tmp_path)
+    assert path.read_bytes() == b"frames", "a held copy is not swept"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    path.write_bytes(b"fra")  # as if it had been killed while it copied
+    with LocalCopy(tmp_path).path(uri, source_stamp(uri)) as same:
+        assert same == str(path)
+        assert path.read_bytes() == b"frames"
+    for _ in range(50):
+        sweep(tmp_path)
+        if not os.listdir(tmp_path):
+            break
+        time.sleep(0.1)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_movie_that_changed_since_it_was_planned_or_went_is_an_error_by_its_own_name(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    uri = put(bucket, "a.mp4", b"frames")
+    stamp = source_stamp(uri)
+    put(bucket, "a.mp4", b"other frames")
+    with (
+        pytest.raises(VideoDecodeError, match=rf"{uri}: has changed in its bucket"),
+        LocalCopy(tmp_path).path(uri, stamp),
+    ):
+        pass
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(VideoDecodeError, match=r"gone\.mp4: there is no such file"):
+        source_stamp(f"{bucket.url}/gone.mp4")
+
+    def decode() -> None:
+        with LocalCopy(tmp_path).path(uri, source_stamp(uri)) as path:
+            raise VideoDecodeError(f"{path}: no frame 3")
+
+    with pytest.raises(VideoDecodeError, match=f"^{uri}: no frame 3"):
+        decode()
