@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -69,14 +68,13 @@ def test_what_a_killed_worker_left_is_swept_or_made_whole(bucket: Bucket, tmp_pa
     process.send_signal(signal.SIGKILL)
     process.wait()
     path.write_bytes(b"fra")  # as if it had been killed while it copied
-    with LocalCopy(tmp_path).path(uri, source_stamp(uri)) as same:
+    copy = LocalCopy(tmp_path)
+    with copy.path(uri, source_stamp(uri)) as same:
         assert same == str(path)
         assert path.read_bytes() == b"frames"
-    for _ in range(50):
-        sweep(tmp_path)
-        if not os.listdir(tmp_path):
-            break
-        time.sleep(0.1)
+    copy.let_go()
+    path.write_bytes(b"litter")
+    sweep(tmp_path)
     assert os.listdir(tmp_path) == []
 
 
