@@ -88,7 +88,7 @@ class HarvestWorker:
 
         Opening a long movie indexes it, which may take longer than a stall may: reading is a sign of life.
         """
-        return Pulse(self._units + _bytes_read() / 2**60, _own_memory())
+        return Pulse(self._units + _mebibytes_read() * 2**-30, _own_memory())
 
     def probe(self, movie: Movie) -> Probe:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
@@ -212,18 +212,21 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _bytes_read() -> int:
-    """Bytes that this process has read so far; 0 where the system does not say."""
+def _mebibytes_read() -> int:
+    """Whole MiB that this process has read so far; 0 where the system does not say.
+
+    Whole ones, because every question costs some 200 bytes of reading: they must not be taken for work.
+    """
     try:
-        return int(Path("/proc/self/io").read_text().split()[1])
+        return int(Path("/proc/self/io").read_text().split()[1]) >> 20
     except (OSError, IndexError, ValueError):
         return 0
 
 
 def _own_memory() -> int:
-    """Bytes that this process holds and shares with nobody (libraries are shared); 0 where the system does not say."""
+    """Bytes that this process holds and shares with nobody, as libraries are; 0 where the system does not say."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
+        _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_text().split())
+    except (OSError, ValueError):
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
+    return (resident - shared) * resource.getpagesize()
