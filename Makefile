@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench lint setup clean
+.PHONY: help demo test test-all bench soak lint setup clean
 
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ bench: $(STAMP)  ## every benchmark of tests/bench, one after another
 	@set -e; for file in tests/bench/[!_]*.py; do \
 	  name=$$(basename "$$file" .py); echo "== $$name"; $(VENV)/bin/python -m "tests.bench.$$name"; \
 	done
+
+soak: $(STAMP)  ## 50 workers and 10 drivers killed at random instants, and the bytes that are left; 20 minutes
+	@$(VENV)/bin/python -m tests.soak.kills
 
 lint: $(STAMP)  ## style and types alone
 	@$(VENV)/bin/ruff check --quiet .

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from harvest.dataset.read import Dataset
+from tests.workflows.faults import Undisturbed, harvest_undisturbed
 
 # Before anything imports ray, which reads them then. A token of our own: one that another Ray has left in the home lets
 # nobody in.
@@ -29,9 +31,9 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture(scope="session")
-def ray_address() -> Iterator[str]:
-    """The address of a Ray of two cores that lives as long as the tests."""
+@contextmanager
+def running_ray() -> Iterator[str]:
+    """A Ray of two cores; yields its address."""
     process = subprocess.Popen(
         [sys.executable, "-c", RAY_UNTIL_EOF],
         stdin=subprocess.PIPE,
@@ -46,6 +48,13 @@ def ray_address() -> Iterator[str]:
     yield address
     process.stdin.close()
     process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """The address of a Ray that lives as long as the tests."""
+    with running_ray() as address:
+        yield address
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,14 @@ def harvested(
     shutil.copyfile(clips / "hamilton.mp4", corpus / "hamilton.mp4")
     castmine("harvest", corpus, "--dataset", dataset, "--models", pack_folder, "--workers", 1, "--json", out)
     return Harvested(corpus, dataset, pack_folder, json.loads(out.read_text()))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    castmine: Castmine, clips: Path, pack_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Undisturbed:
+    """What two movies give that are harvested whole, with nothing going wrong."""
+    return harvest_undisturbed(castmine, clips / "hamilton.mp4", pack_folder, tmp_path_factory.mktemp("undisturbed"))
 
 
 def digests(dataset: Path, movie_id: str = "hamilton") -> dict[str, str]:
