@@ -5,15 +5,13 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.s3.bucket import Bucket
+from tests.s3.bucket import Bucket, control
 
 
 def _free_port() -> int:
@@ -68,9 +66,9 @@ def s3_endpoint() -> Iterator[str]:
     )
     for _ in range(300):
         try:
-            urllib.request.urlopen(endpoint, timeout=5).close()
+            control(endpoint, {})
             break
-        except urllib.error.URLError:
+        except OSError:
             assert process.poll() is None, "moto's server did not start"
             time.sleep(0.1)
     yield endpoint

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from harvest.dataset.conditional import get_marked, put_if
 from harvest.errors import DatasetError
 from harvest.storage import is_local, open_filesystem, said_plainly
 
@@ -90,6 +91,22 @@ class Store:
                 if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
                     raise content
         return {paths[path]: content for path, content in contents.items() if isinstance(content, bytes)}
+
+    def get_marked(self, relative: str) -> tuple[bytes | None, str]:
+        """A file's bytes and a mark for `put_if`; None and an empty mark where there is none. Raises DatasetError."""
+        with said_plainly(self.full(relative)):
+            return get_marked(self.fs, self._path(relative))
+
+    def put_if(self, relative: str, content: bytes, mark: str) -> bool:
+        """Put a file on the condition that it is as when it was read; empty mark: that there is none.
+
+        Returns whether it was. Atomic on a local disk and on S3; elsewhere another may slip in between.
+
+        Raises:
+            DatasetError: as `put`.
+        """
+        with said_plainly(self.full(relative), missing="there is no such bucket"):
+            return put_if(self.fs, self._path(relative), content, mark, lambda: self.put(relative, content))
 
     def exists(self, relative: str) -> bool:
         with said_plainly(self.full(relative)):

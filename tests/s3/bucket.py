@@ -19,15 +19,16 @@ class Bucket:
 
     def refuse(self, times: int) -> None:
         """Answer 503 so often from now on; -1: until told otherwise."""
-        _control(self.endpoint, {self.name: times})
+        control(self.endpoint, {self.name: times})
 
     def asked(self) -> dict[str, int]:
         """Requests so far, by method."""
-        asked: dict[str, int] = _control(self.endpoint, {}).get(self.name, {})
+        asked: dict[str, int] = control(self.endpoint, {}).get(self.name, {})
         return asked
 
 
-def _control(endpoint: str, refusals: dict[str, int]) -> dict[str, Any]:
+def control(endpoint: str, refusals: dict[str, int]) -> dict[str, Any]:
+    """Tell the server how often to refuse, by bucket; what it was asked so far, by bucket and method."""
     request = urllib.request.Request(f"{endpoint}/_control", json.dumps(refusals).encode(), method="POST")
     with urllib.request.urlopen(request, timeout=10) as answer:
         answered: dict[str, Any] = json.load(answer)
