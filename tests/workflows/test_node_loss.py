@@ -1,4 +1,4 @@
-"""A machine of the cluster goes in mid-harvest: its work is done by the other one, and no byte differs."""
+"""A cluster of several machines, as far as Ray can tell: a head without cores, and one that goes in mid-harvest."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,30 +9,33 @@ from ray.cluster_utils import Cluster
 from tests.workflows.conftest import Castmine
 from tests.workflows.faults import Undisturbed, wait_for, workers
 
-NODE = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 * 2**20}
-"""Room for one worker."""
+MACHINE = {"object_store_memory": 100 * 2**20}
 
 
 @pytest.fixture
-def two_nodes() -> Iterator[Cluster]:
-    """A Ray of two machines, as far as Ray can tell."""
-    cluster = Cluster(initialize_head=True, head_node_args=NODE)
+def head() -> Iterator[Cluster]:
+    """A head that gives away no core."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False} | MACHINE)
     try:
         yield cluster
     finally:
         cluster.shutdown()
 
 
-def test_a_machine_that_is_lost_costs_the_segments_it_was_at(
-    castmine: Castmine, undisturbed: Undisturbed, two_nodes: Cluster, tmp_path: Path
+def test_a_head_alone_says_what_is_missing_and_a_machine_that_is_lost_costs_only_its_segments(
+    castmine: Castmine, undisturbed: Undisturbed, head: Cluster, tmp_path: Path
 ) -> None:
-    second = two_nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)
     dataset = tmp_path / "dataset"
-    command = undisturbed.command(dataset, "--workers", 2, "--segment-minutes", 0.05)
-    process = castmine.start(*command, RAY_ADDRESS=two_nodes.address)
+    command = undisturbed.command(dataset, "--segment-minutes", 0.05)
+    ran = castmine(*command, "--set", "run.start_s=3", status=2, RAY_ADDRESS=head.address)
+    assert "no room for one (machines: 1, cores: 0, GPUs: 0, memory: " in ran.err
+    assert "run.start_s where machines start on demand" in ran.err
+
+    for _ in range(2):  # one core each: one worker each
+        last = head.add_node(num_cpus=1, **MACHINE)
+    process = castmine.start(*command, RAY_ADDRESS=head.address)
     wait_for(lambda: list(workers().values()) == ["harvest", "harvest"] or process.poll() is not None)
-    assert len(workers()) == 2, "one on each machine"
-    two_nodes.remove_node(second, allow_graceful=False)
+    head.remove_node(last, allow_graceful=False)
     said, wrong = process.communicate(timeout=200)
     assert process.returncode == 0, said + wrong
     assert "Traceback" not in said + wrong

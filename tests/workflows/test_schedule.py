@@ -1,0 +1,60 @@
+"""The order of the work: whatever the movies' lengths, nobody waits long for a last one."""
+
+import heapq
+import random
+from pathlib import Path
+
+import pytest
+
+from harvest.corpus import Movie
+from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieFacts, SourceStamp
+from harvest.faces import find_pack
+from workflows.config import load_config
+from workflows.harvest.jobs import HarvestRun
+from workflows.harvest.plan import HarvestPlan, MovieState
+from workflows.harvest.worker import Probe
+from workflows.pool import Job
+
+FPS = 25
+HOUR = 3600 * FPS
+
+
+def jobs_of(run: HarvestRun, movie_id: str, frames: int, seekable: bool = True) -> list[Job]:
+    """What follows once a movie is opened."""
+    movie = Movie(movie_id, f"{movie_id}.mp4")
+    run._states[movie_id] = MovieState(movie)
+    facts = MovieFacts(uri=movie.uri, fps=FPS, frames=frames, duration_s=frames / FPS, seekable=seekable)
+    return run._probed(movie, Probe(SourceStamp(size=1, modified="now"), "c", movie_id, 128, facts))
+
+
+def ends(jobs: list[Job], workers: int) -> float:
+    """When the last worker is done, in frames, each taking the heaviest job left."""
+    free = [0.0] * workers
+    for job in sorted(jobs, key=lambda job: -job.weight):
+        segment = job.arguments[2]
+        heapq.heappush(free, heapq.heappop(free) + segment.stop - segment.start)
+    return max(free)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> HarvestRun:
+    dataset = Dataset.create(tmp_path)
+    return HarvestRun(dataset, find_pack("bundled"), load_config(), HarvestPlan({}))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_movie_is_what_everybody_waits_for(run: HarvestRun, seed: int) -> None:
+    chance, workers = random.Random(seed), 8
+    lengths = [chance.randint(HOUR // 20, 3 * HOUR) for _ in range(40)]
+    jobs = [job for number, frames in enumerate(lengths) for job in jobs_of(run, f"movie{number}", frames)]
+    segment = 10 * 60 * FPS
+    assert ends(jobs, workers) <= sum(lengths) / workers + segment
+
+
+def test_a_movie_that_cannot_be_split_goes_first(run: HarvestRun) -> None:
+    jobs = [job for number in range(8) for job in jobs_of(run, f"movie{number}", 3 * HOUR)]
+    whole = jobs_of(run, "mpeg", 2 * HOUR, seekable=False)
+    assert len(whole) == 1
+    assert ends(jobs + whole, workers=8) <= (8 * 3 + 2) * HOUR / 8 + 10 * 60 * FPS
+    assert max(jobs + whole, key=lambda job: job.weight) is whole[0]
