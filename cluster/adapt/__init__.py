@@ -1,8 +1,9 @@
 """Fitting a representation to one movie, by name. One file each; all take and return the same."""
 
 from cluster.adapt.adapted import Adaptation
+from cluster.adapt.selfdistill import selfdistill
 from cluster.adapt.ssiam import ssiam
 from cluster.adapt.tsiam import tsiam
 
-ADAPTATIONS: dict[str, Adaptation] = {"tsiam": tsiam, "ssiam": ssiam}
+ADAPTATIONS: dict[str, Adaptation] = {"tsiam": tsiam, "ssiam": ssiam, "selfdistill": selfdistill}
 """What `castmine cluster --adapt NAME` may name."""

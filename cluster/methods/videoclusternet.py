@@ -35,7 +35,7 @@ def videoclusternet(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Intege
     """
     if not len(tracks):
         return np.zeros(0, dtype=np.int64)
-    branches = _branches(tracks, config.videoclusternet)
+    branches = _branches(tracks, config.videoclusternet, config.adapt.selfdistill.temperature)
     labels = np.arange(len(tracks))
     losses = _mean_losses(branches.targets, branches.answers)
     thresholds = branches.thresholds
@@ -76,10 +76,10 @@ class _Branches:
         return target
 
 
-def _branches(tracks: Tracks, config: VideoClusterNetConfig) -> _Branches:
+def _branches(tracks: Tracks, config: VideoClusterNetConfig, temperature: float) -> _Branches:
     if tracks.student is None:
         raise ConfigError("videoclusternet compares faces, not track means: give it the faces of each track")
-    student, teacher, temperature = tracks.student, tracks.teacher, config.temperature
+    student, teacher = tracks.student, tracks.teacher
     if teacher is None:
         temperature = config.unadapted_temperature
         teacher = student = tuple(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.config import ClusterConfig, VideoClusterNetConfig
+from cluster.config import AdaptConfig, ClusterConfig, SelfDistillConfig, VideoClusterNetConfig
 from cluster.constraints import Stop
 from cluster.methods.videoclusternet import videoclusternet
 from cluster.tracks import Tracks
@@ -66,9 +66,12 @@ def test_clusters_are_those_of_the_text(seed, n, temperature, adapted):
     centres, counts = rng.normal(size=(3, 5)), rng.integers(1, 5, n)
     student = [centres[rng.integers(3)] + 0.7 * rng.normal(size=(count, 5)) for count in counts]
     teacher = [faces + 0.2 * rng.normal(size=faces.shape) for faces in student]
-    config = VideoClusterNetConfig(temperature=temperature, unadapted_temperature=temperature, scale=3)
+    config = ClusterConfig(
+        videoclusternet=VideoClusterNetConfig(unadapted_temperature=temperature, scale=3),
+        adapt=AdaptConfig(selfdistill=SelfDistillConfig(temperature=temperature)),
+    )
     tracks = Tracks.of(np.tile([1.0, 0], (n, 1)), [], student, teacher if adapted else None)
-    labels = videoclusternet(tracks, Stop(), ClusterConfig(videoclusternet=config))
+    labels = videoclusternet(tracks, Stop(), config)
     if not adapted:
         student = teacher = [3 * faces / np.linalg.norm(faces, axis=1, keepdims=True) for faces in student]
     found = [np.flatnonzero(labels == label).tolist() for label in range(labels.max() + 1)]
