@@ -7,6 +7,7 @@ bucket is the truth, always.
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -37,8 +38,13 @@ def read_records(store: Store, folder: str) -> dict[str, bytes]:
 
 def kept_file(store: Store, folder: str) -> Path:
     """Where records of a bucket are kept on this machine."""
-    name = hashlib.blake2b(f"{store.url}/{folder}".encode(), digest_size=12).hexdigest()
-    return cache_folder() / "records" / f"{name}.json"
+    dataset = hashlib.blake2b(store.url.encode(), digest_size=12).hexdigest()
+    return cache_folder() / "records" / dataset / f"{folder.replace('/', ' ')}.json"
+
+
+def forget_kept(store: Store) -> None:
+    """Remove what is kept on this machine of a dataset's records."""
+    shutil.rmtree(kept_file(store, "records").parent, ignore_errors=True)
 
 
 def _mark(stamp: FileStamp) -> str:

@@ -135,6 +135,16 @@ class Store:
             return {}
         return {name.removeprefix(f"{self.root}/"): _stamp(entry) for name, entry in found.items()}
 
+    def stamp(self, relative: str) -> FileStamp | None:
+        """What a listing would say of one file; None where there is none. Raises DatasetError."""
+        try:
+            with said_plainly(self.full(relative)):
+                if self.is_local:
+                    return _local_stamp(os.stat(self._path(relative)))
+                return _stamp(self.fs.info(self._path(relative)))
+        except FileNotFoundError:
+            return None
+
     def delete(self, relative: str) -> None:
         """Delete a file or a whole folder; nothing happens where it is gone already. Raises DatasetError."""
         with said_plainly(self.full(relative)):
@@ -162,6 +172,10 @@ def _stamp(entry: dict[str, Any]) -> FileStamp:
     return FileStamp(int(entry["size"] or 0), modified, str(entry.get("ETag") or "").strip('"'))
 
 
+def _local_stamp(status: os.stat_result) -> FileStamp:
+    return FileStamp(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), "")
+
+
 def _walk(folder: str) -> Iterator[tuple[str, FileStamp]]:
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -170,7 +184,7 @@ def _walk(folder: str) -> Iterator[tuple[str, FileStamp]]:
                 status = os.stat(path)
             except FileNotFoundError:
                 continue  # renamed or deleted since the folder was listed
-            yield path, FileStamp(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), "")
+            yield path, _local_stamp(status)
 
 
 def _put_local(path: str, content: bytes) -> None:
