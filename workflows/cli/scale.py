@@ -12,6 +12,7 @@ from workflows.cli.options import (
     AddressOption,
     ConfigOption,
     DatasetOption,
+    Device,
     JsonOption,
     SetOption,
     WorkersOption,
@@ -89,3 +90,27 @@ def failures(dataset: DatasetOption, json_file: JsonOption = None) -> None:
     found = read_failures(dataset)
     print_failures(found)
     write_json(json_file, failures_json(found))
+
+
+@app.command(rich_help_panel=SCALE)
+def doctor(
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="DIR", help="A dataset to try.")] = None,
+    models: Annotated[str | None, typer.Option(metavar="PACK", help="Pack to try.", show_default="bundled")] = None,
+    device: Annotated[Device | None, typer.Option(help="Where the models are to run.", show_default="cpu")] = None,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = [],  # noqa: B006
+    json_file: JsonOption = None,
+) -> None:
+    """What works here, and what to do about the rest: packages, decoders, GPU, models, Ray, disk, a dataset.
+
+    With the config of a corpus it looks at that corpus's dataset and models.
+    """
+    from workflows.doctor.run import examine, findings_json
+
+    loaded = settings(config, [*set_, *([f"run.device={device}"] if device else [])], workers)
+    findings = examine(loaded, models or loaded.corpus.models, dataset or loaded.corpus.dataset, address)
+    write_json(json_file, findings_json(findings))
+    if any(finding.state == "broken" for finding in findings):
+        raise typer.Exit(FAILED)

@@ -1,0 +1,85 @@
+"""Checks of a dataset: that it can be read and written, that what its records name is there, who is at work on it."""
+
+import os
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+from harvest.dataset.read import MARKER, Dataset
+from harvest.dataset.store import Store
+from harvest.errors import CastmineError
+from workflows.console import duration
+from workflows.doctor.finding import Finding
+from workflows.doctor.machine import LEAST_FREE_GB
+from workflows.journal.records import FOLDER, latest_journal
+
+LOOKED_AT = 500
+"""Shards that are looked for on disk; of more, the latest movies'."""
+
+
+def dataset(root: str) -> list[Finding]:
+    """All that can be said of the dataset at `root`."""
+    store = Store(root)
+    if not store.exists(MARKER):
+        said = f"{root}: none yet; castmine harvest makes it"
+        return [Finding("dataset", "absent", said), *_creatable(store)]
+    opened = Dataset.open(root)
+    records, failures = opened.records(), opened.failures()
+    said = f"{root}: {len(records)} movies, {sum(record.rows('tracks') for record in records)} tracks"
+    found = [Finding("dataset", "works", said), _shards(opened), _writable(store), _space(store)]
+    if failures:
+        advice = f"castmine failures --dataset {root}"
+        found.append(Finding("failures", "absent", f"{len(failures)} movies could not be done", advice))
+    return [finding for finding in [*found, _at_work(store)] if finding]
+
+
+def _shards(opened: Dataset) -> Finding:
+    """Whether the files are there that the records name."""
+    latest = sorted(opened.records(), key=lambda record: record.committed_at, reverse=True)
+    paths = [shard.path for record in latest for shard in record.shards.values()][:LOOKED_AT]
+    missing = [path for path in paths if not opened.store.exists(path)]
+    if missing:
+        movies = sorted({path.split("/")[2] for path in missing})
+        remedy = "harvest them again: castmine corpus --force, or restore them from a copy"
+        return Finding("shards", "broken", f"{len(missing)} missing, of {', '.join(movies[:5])}", remedy)
+    return Finding("shards", "works", f"{len(paths)} looked for, all there")
+
+
+def _creatable(store: Store) -> list[Finding]:
+    """Whether a folder could be made there. Nothing is written: a dataset is made only in a new or an empty folder."""
+    if not store.is_local:
+        return []
+    parent = next(folder for folder in (Path(store.root), *Path(store.root).parents) if folder.exists())
+    may = os.access(parent, os.W_OK)
+    said = f"{parent} may {'' if may else 'not '}be written"
+    return [Finding("writing", "works" if may else "broken", said, "" if may else "check its owner and permissions")]
+
+
+def _writable(store: Store) -> Finding:
+    name = f"{FOLDER}/doctor-{uuid4().hex}"
+    try:
+        store.put(name, b"written by castmine doctor\n")
+        store.delete(name)
+    except (CastmineError, OSError) as error:
+        return Finding("writing", "broken", str(error), "a harvest needs to write; reading and SQL do not")
+    return Finding("writing", "works", "a file could be written and deleted")
+
+
+def _space(store: Store) -> Finding | None:
+    if not store.is_local:
+        return None
+    free = shutil.disk_usage(store.root).free / 2**30
+    remedy = "" if free >= LEAST_FREE_GB else "free some space, or castmine vacuum"
+    return Finding("disk for the dataset", "broken" if remedy else "works", f"{free:.1f} GiB free", remedy)
+
+
+def _at_work(store: Store) -> Finding | None:
+    """The run that wrote the latest journal, while it has not ended."""
+    journal = latest_journal(store)
+    if journal is None or journal.ended_at is not None:
+        return None
+    who = f"run {journal.run_id} of {journal.host}, {journal.command} {journal.corpus}"
+    silent = journal.silent_s()
+    if silent is None:
+        return Finding("at work", "works", who)
+    return Finding("at work", "absent", f"{who}: no sign of life for {duration(silent)}", "run the same command again")

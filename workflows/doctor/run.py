@@ -1,0 +1,49 @@
+"""All checks, one after another, printed as they come in."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.text import Text
+
+from workflows.config import Config
+from workflows.console import out
+from workflows.doctor import dataset, machine, pack
+from workflows.doctor.finding import Check, Finding, examined
+
+COLOURS = {"works": "green", "absent": "yellow", "broken": "red"}
+
+
+def examine(config: Config, models: str, root: str | None, address: str | None) -> list[Finding]:
+    """Every check, printed at once: some take seconds."""
+    checks: list[tuple[str, Check]] = [
+        ("packages", machine.packages),
+        ("decoders", machine.decoders),
+        ("onnxruntime", lambda: machine.inference(config)),
+        ("torch", lambda: machine.training(config)),
+        ("memory", lambda: machine.memory_and_disk(config)),
+        ("packs", pack.packs_here),
+        ("models", lambda: pack.pack(models, config)),
+        ("ray", lambda: machine.ray(address, config)),
+    ]
+    if root:
+        checks.append(("dataset", lambda: dataset.dataset(root)))
+    findings = []
+    for what, check in checks:
+        for finding in examined(what, check):
+            _print(finding)
+            findings.append(finding)
+    broken = [finding.what for finding in findings if finding.state == "broken"]
+    out.print(f"needs care: {', '.join(broken)}" if broken else "all that is needed works", markup=False)
+    return findings
+
+
+def findings_json(findings: list[Finding]) -> dict[str, Any]:
+    broken = [finding.what for finding in findings if finding.state == "broken"]
+    return {"findings": [asdict(finding) for finding in findings], "broken": broken}
+
+
+def _print(finding: Finding) -> None:
+    line = Text(f"{finding.state:<7}", COLOURS[finding.state])
+    out.print(line.append(f" {finding.what}: {finding.said}", "default"), soft_wrap=True)
+    if finding.remedy:
+        out.print(f"        → {finding.remedy}", markup=False, soft_wrap=True)
