@@ -160,6 +160,7 @@ CONTRACT = {
     "cluster": "--dataset --method --model --adapt --k-from --run --json",
     "verify": "--dataset --model --out --json",
     "compare": "--dataset --runs --out --json",
+    "compare": "--dataset --runs --out --json",
     "report": "--dataset --run --out",
     "sql": "query --dataset --format --out --schema",
     "demo": "--out",

@@ -8,11 +8,12 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from cluster.config import ClusterConfig
+from cluster.config import ClusterConfig, ComparisonConfig
 from harvest.config import HarvestConfig, Section
 from harvest.errors import ConfigError
 from train.config import TrainConfig, VerificationConfig
 from workflows.corpus.config import CorpusConfig
+from workflows.report.config import ReportConfig
 
 
 class DecodeConfig(Section):
@@ -62,6 +63,8 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     verification: VerificationConfig = VerificationConfig()
     cluster: ClusterConfig = ClusterConfig()
+    comparison: ComparisonConfig = ComparisonConfig()
+    report: ReportConfig = ReportConfig()
     decode: DecodeConfig = DecodeConfig()
     run: RunConfig = RunConfig()
     corpus: CorpusConfig = CorpusConfig()

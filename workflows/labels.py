@@ -86,6 +86,13 @@ def identities(dataset: Dataset, movie_id: str) -> dict[int, str]:
     return {label.track_id: label.identity for label in labels if label.track_id is not None}
 
 
+def flags_by_track(dataset: Dataset, movie_id: str) -> dict[int, tuple[str, ...]]:
+    """The flags, such as glasses, by track_id, where a label has any."""
+    table = dataset.derived(RUN, RUN, movie_id)
+    labels = from_table(table) if table is not None else []
+    return {label.track_id: label.flags for label in labels if label.track_id is not None and label.flags}
+
+
 def _read(file: Path) -> list[dict[str, Any]]:
     text = pa.csv.ConvertOptions(column_types={"movie_id": pa.string(), "identity": pa.string(), "flags": pa.string()})
     try:

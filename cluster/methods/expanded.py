@@ -4,6 +4,8 @@ Database-side feature augmentation (Arandjelović & Zisserman, Three things ever
 retrieval, 2012, §5) with weights by similarity (Radenović et al., α-query expansion, 2018), under cannot-link †.
 """
 
+from itertools import islice
+
 import numpy as np
 from scipy.sparse import csr_array
 
@@ -33,11 +35,8 @@ def expanded(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
 
 def _last_merge(tracks: Tracks, clusters: int) -> float:
     """Distance of the merge that leaves K clusters, or of the last that constraints allow; 0 where there is none."""
-    steps = merges(tracks.distances(), tracks.cannot_link, "average")
-    distance = 0.0
-    for _, (_, _, distance) in zip(range(len(tracks) - clusters), steps, strict=False):
-        pass
-    return distance
+    steps = islice(merges(tracks.distances(), tracks.cannot_link, "average"), max(len(tracks) - clusters, 0))
+    return [0.0, *(distance for _, _, distance in steps)][-1]
 
 
 def _drawn_together(similarities: Floats, cannot_link: Integers, least: float, settings: ExpandedConfig) -> Floats:
@@ -61,4 +60,5 @@ def _drawn_together(similarities: Floats, cannot_link: Integers, least: float, s
     drawn /= lengths[:, None]
     drawn /= lengths
     # The two products round differently; linkage wants one number for a pair.
-    return (drawn + drawn.T) / 2
+    symmetric: Floats = (drawn + drawn.T) / 2
+    return symmetric

@@ -29,7 +29,8 @@ def table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 
 def track(track_id: int, start_s: float, end_s: float, shot_id: int = 0, **flags: bool) -> dict[str, Any]:
-    return {"track_id": track_id, "shot_id": shot_id, "start_s": start_s, "end_s": end_s, **flags}
+    frames = {"start_frame": round(25 * start_s), "end_frame": round(25 * end_s)}
+    return {"track_id": track_id, "shot_id": shot_id, "start_s": start_s, "end_s": end_s, **frames, **flags}
 
 
 def face(track_id: int, chip: bytes | None, frame: int = 0, **measured: float) -> dict[str, Any]:

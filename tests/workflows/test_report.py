@@ -27,7 +27,8 @@ from tests.workflows.report_tables import (
     track,
 )
 from workflows.report.characters import Cast, gather_cast
-from workflows.report.contacts import ReportConfig, choose_chip
+from workflows.report.config import ReportConfig
+from workflows.report.contacts import choose_chip
 from workflows.report.pages import CastSheet, cast_sheet, index_page
 from workflows.report.timeline import axis_ticks, length, seconds_covered, timecode
 from workflows.report.write import page_name, write_report

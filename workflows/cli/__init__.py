@@ -15,7 +15,7 @@ COMMANDS = (harvesting, learning, clustering, scale, tables)
 """Modules that add their commands to `app` when they are imported."""
 
 ORDER = (
-    *("demo", "harvest", "train", "verify", "cluster", "report", "sql"),
+    *("demo", "harvest", "train", "verify", "cluster", "compare", "report", "sql"),
     *("corpus", "status", "failures", "doctor", "card", "config"),
 )
 """Of the commands in `castmine --help`: the way a user meets them."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from workflows.report.contacts import Contact, ReportConfig, majority, read_contacts, track_identities
+from workflows.report.config import ReportConfig
+from workflows.report.contacts import Contact, majority, read_contacts, track_identities
 from workflows.report.timeline import seconds_covered
 
 UNKNOWN = -1

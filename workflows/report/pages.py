@@ -19,7 +19,8 @@ from markupsafe import Markup
 
 from workflows.report import timeline
 from workflows.report.characters import Cast, gather_cast
-from workflows.report.contacts import ReportConfig
+from workflows.report.config import ReportConfig
+from workflows.report.kcurve import KChart, k_chart
 
 DROP_WORDS = {
     "detection: small": "faces smaller than the harvest takes",
@@ -100,6 +101,7 @@ def cast_sheet(sheet: CastSheet, config: ReportConfig | None = None, cast: Cast 
         facts=_movie_facts(sheet.movie),
         scores=_scores(sheet.metrics),
         run_facts=_run_facts(sheet),
+        curve=_k_chart(sheet),
         provenance=_provenance(sheet.movie),
         drops=_drops(sheet.movie),
         clustered=sheet.clusters is not None,
@@ -168,6 +170,12 @@ def _scores(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
     return scores
 
 
+def _k_chart(sheet: CastSheet) -> KChart | None:
+    """The run's curve of scores against K, with the sheet's own scores; None where the run kept none."""
+    curve = sheet.notes.get("k_curve")
+    return k_chart(curve, sheet.metrics) if curve and sheet.metrics else None
+
+
 def _drops(movie: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Reasons in words with their counts, most first; a reason without words stands as it is."""
     counts = dict(movie.get("drops") or {})
@@ -196,7 +204,7 @@ def _data_uri(jpeg: bytes) -> str:
 
 
 def _render(template: str, **values: Any) -> str:
-    style, script = _asset("sheet.css"), _asset("sheet.js")
+    style, script = _asset("sheet.css") + _asset("charts.css"), _asset("sheet.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = _templates().get_template(template)
     return page.render(style=Markup(style), script=Markup(script), script_digest=digest, **values)

@@ -8,7 +8,8 @@ from cluster.metrics import score_movie
 from harvest.dataset.read import Dataset, movies_table
 from harvest.dataset.records import MovieRecord, file_name
 from harvest.errors import DatasetError
-from workflows.report.contacts import FACE_COLUMNS, ReportConfig, track_identities
+from workflows.report.config import ReportConfig
+from workflows.report.contacts import FACE_COLUMNS, track_identities
 from workflows.report.pages import CastSheet, IndexRow, cast_sheet, index_page
 
 INDEX = "index.html"
@@ -100,5 +101,6 @@ def score_run(
         [assigned.get(track_id, -1) for track_id in place],
         [identities.get(track_id) for track_id in place],
         [(place[a], place[b]) for a, b in pairs],
+        tracks["end_frame"].to_numpy() - tracks["start_frame"].to_numpy(),
     )
     return metrics.as_dict() if metrics else None

@@ -128,7 +128,8 @@ def _hue(number: int) -> float:
 
 def _render(**values: Any) -> str:
     digest = base64.b64encode(hashlib.sha256(b"").digest()).decode()  # base.html asks for a script; this page has none
-    style = Markup(_asset("workflows.report", "sheet.css") + _asset("workflows.verify", "verification.css"))
+    shared = _asset("workflows.report", "sheet.css") + _asset("workflows.report", "charts.css")
+    style = Markup(shared + _asset("workflows.verify", "verification.css"))
     page = _templates().get_template("verification.html")
     return page.render(style=style, script="", script_digest=digest, **values)
 

@@ -1,0 +1,69 @@
+"""What a comparison leaves in its folder: the page, and its tables as CSV."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harvest.errors import DatasetError
+from workflows.compare.columns import COLUMNS
+from workflows.compare.comparison import Comparison
+from workflows.compare.page import comparison_page
+from workflows.compare.scored import ScoredMovie, ScoredRun
+
+PAGE, TABLE, TESTS = "comparison.html", "comparison.csv", "permutation.csv"
+"""Names of the files."""
+ALL = "(all)"
+"""Stands for the movie in a run's line over all movies."""
+
+
+def make_folder(out: Path) -> None:
+    """Raises DatasetError where `out` cannot be made: better before the work than after it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def write_comparison(comparison: Comparison, out: Path) -> Path:
+    """Write page and tables into `out`, which is there; returns the page. Two writings are the same bytes."""
+    heads = ["run", "method", "model", "k_from", "movie_id", *(column.key for column in COLUMNS)]
+    try:
+        (out / PAGE).write_text(comparison_page(comparison, TABLE), encoding="utf-8")
+        _write_csv(out / TABLE, heads, _rows(comparison))
+        _write_csv(out / TESTS, ["first", "second", "v_difference", "p", "swapped", "draws"], _tests(comparison))
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    return out / PAGE
+
+
+def _rows(comparison: Comparison) -> Iterator[list[str]]:
+    """Of each run a line over all movies, then one of each movie."""
+    for run in comparison.runs:
+        yield [*_names(run), ALL, *_figures(run)]
+        for movie in run.movies:
+            yield [*_names(run), movie.movie_id, *_figures(movie)]
+
+
+def _names(run: ScoredRun) -> list[str]:
+    return [run.name, run.method, run.model, run.k_from]
+
+
+def _figures(row: ScoredRun | ScoredMovie) -> list[str]:
+    values = (column.value(row) for column in COLUMNS)
+    return ["" if value is None else f"{value:.6g}" for value in values]
+
+
+def _tests(comparison: Comparison) -> Iterator[list[str]]:
+    for test in comparison.tests:
+        found = test.found
+        numbers = [f"{found.difference:.6g}", f"{found.p:.6g}"]
+        yield [test.first, test.second, *numbers, found.swapped, str(comparison.config.draws)]
+
+
+def _write_csv(path: Path, heads: list[str], rows: Iterable[list[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([heads, *rows])
+
+
+def _unwritable(out: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{out}: cannot be written ({error.strerror}); name another folder as --out")
