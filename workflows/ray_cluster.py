@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,8 @@ class TaskLostError(CastmineError):
         self.attempts = attempts
 
 
+REACH_S = 10.0
+"""Seconds in which the head of a cluster must answer."""
 OBJECT_STORE_BYTES = 150 * 2**20
 """Only ids and counts pass through Ray's object store; its default would take 30 % of the memory."""
 
@@ -46,6 +49,7 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray will do from its next version on
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     local = address == "local"
+    _refuse_unreachable(address)
     settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "ignore_reinit_error": True}
     if local:
         settings |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
@@ -59,6 +63,23 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
         yield _cores()
     finally:
         ray.shutdown()
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Raise CastmineError where nobody listens: Ray itself waits a minute and then ends the process."""
+    if "://" in address:
+        raise CastmineError(
+            f"{address}: not the address of a Ray head, which is HOST:6379 (or auto, on the head itself); "
+            "an http address takes jobs: infra/ray/submit.sh"
+        )
+    host, _, port = address.rpartition(":")
+    if port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
+        except OSError as error:
+            raise CastmineError(
+                f"no Ray answers at {address} ({error.strerror or error}): is its head up, and open to this machine?"
+            ) from error
 
 
 def check_gpus(address: str | None, share: float) -> None:
