@@ -157,6 +157,11 @@ class SelfDistillConfig(Section):
     noise: float = Field(default=1.0, ge=0)
     """On stored embeddings: a view is moved by this times the way of a random face of the movie from its track's mean,
     which stands for flips, rotation and colour †."""
+    faces_per_track: int = Field(default=12, ge=1)
+    """Chips of a track, evenly spread over it, that the recognition network learns from and is asked about; stored
+    embeddings are all taken. The paper's is one in 0.5 s, 8 of its mean track †."""
+    pack: str | None = None
+    """Where the recognition network's pack lies, a name or a folder; unset: under the name it was harvested by."""
     quality: TrackQualityConfig = TrackQualityConfig()
     matching: CoarseMatchingConfig = CoarseMatchingConfig()
 

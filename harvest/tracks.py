@@ -1,6 +1,7 @@
 """A movie's tracks as arrays: what training and clustering take."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
+from harvest.errors import DatasetError
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ def read_face_embeddings(dataset: Dataset, movie: MovieRecord) -> list[NDArray[n
     ids = faces["track_id"].to_numpy()
     borders = np.flatnonzero(np.diff(ids)) + 1
     return np.split(to_matrix(faces["embedding"], movie.embedding_size), borders) if len(ids) else []
+
+
+def read_chips(dataset: Dataset, movie: MovieRecord) -> tuple[tuple[bytes, ...], ...]:
+    """JPEG chips of each track's embedded faces, by track_id and frame. Raises DatasetError where there are none."""
+    faces = dataset.read_shard(movie.shards["faces"], ["track_id", "chip", "embedding"])
+    faces = faces.filter(faces["embedding"].is_valid())
+    if faces["chip"].null_count:
+        raise DatasetError(
+            f"{movie.movie_id}: no chips are stored (imported tracks have none); use --adapt selfdistill"
+        )
+    chips = faces["chip"].to_pylist()
+    borders = [0, *(np.flatnonzero(np.diff(faces["track_id"].to_numpy())) + 1).tolist(), len(chips)]
+    return tuple(tuple(chips[start:end]) for start, end in pairwise(borders)) if chips else ()
 
 
 def to_matrix(lists: pa.ChunkedArray, size: int) -> NDArray[np.float32]:

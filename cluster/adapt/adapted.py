@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,16 @@ class Keeper:
     """Where an earlier try stopped."""
     keep: Callable[[FitState], None] | None = None
     """Called with a state to go on from, after each epoch at most."""
+
+
+@dataclass(frozen=True)
+class Chips:
+    """A movie's stored chips, and the network that embedded them."""
+
+    jpegs: tuple[tuple[bytes, ...], ...]
+    """Of each track those of its embedded faces, in their order."""
+    recogniser: Path
+    """The pack's ONNX file."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +63,13 @@ class Adapted:
 class Adaptation(Protocol):
     """A way to fit a representation to one movie."""
 
-    def __call__(self, faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper) -> Adapted:
+    def __call__(
+        self, faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper, chips: Chips | None = None
+    ) -> Adapted:
         """Unit faces (n_i, d) of n tracks, n_i ≥ 1, and index pairs (m, 2) → the same tracks, adapted.
 
-        The same input gives the same result, interrupted or not. A movie with nothing to learn from is returned as it
-        came, and `notes` say why.
+        `chips`: only for those that NEED_CHIPS, which may return fewer faces of a track. The same input gives the same
+        result, interrupted or not. A movie with nothing to learn from is returned as it came, and `notes` say why.
         """
 
 

@@ -7,7 +7,7 @@ teacher each learns on top of it. `network.py` lets the network learn too.
 import numpy as np
 from torch import nn
 
-from cluster.adapt.adapted import Adapted, Keeper, as_they_came
+from cluster.adapt.adapted import Adapted, Chips, Keeper, as_they_came
 from cluster.adapt.distil import Distilling
 from cluster.adapt.views import EmbeddingViews
 from cluster.config import AdaptConfig
@@ -15,7 +15,9 @@ from cluster.constraints import Integers
 from cluster.tracks import Faces
 
 
-def selfdistill(faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper) -> Adapted:
+def selfdistill(
+    faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper, chips: Chips | None = None
+) -> Adapted:
     """Unit faces (n_i, d) of n tracks and index pairs (m, 2) → outputs (n_i, d) of both heads, and who is Unknown.
 
     A movie of fewer than two tracks, or in which all faces are equal, is returned as it came. Cannot-links only keep

@@ -6,7 +6,7 @@ Sharma et al. (2019), methods.md §3; with miner pseudo-rf it is that paper's ba
 import numpy as np
 import torch
 
-from cluster.adapt.adapted import Adapted, Keeper, as_they_came
+from cluster.adapt.adapted import Adapted, Chips, Keeper, as_they_came
 from cluster.adapt.siamese import fit_siamese, pair_batch
 from cluster.config import AdaptConfig, SsiamConfig
 from cluster.constraints import Integers
@@ -19,7 +19,9 @@ FEWEST = 3
 """Faces of a step: with fewer, nobody has a nearest and a farthest of their own."""
 
 
-def ssiam(faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper) -> Adapted:
+def ssiam(
+    faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper, chips: Chips | None = None
+) -> Adapted:
     """Unit faces (n_i, d) of n tracks → their outputs on the 512-d layer; cannot-links play no part.
 
     A step ranks B = 3000 random faces, of a smaller movie a `share` of them: of all pairs (face, its nearest) the K

@@ -5,7 +5,7 @@ Sharma et al. (2019), methods.md §3: per face 2 positives of its own track, 4 n
 
 import numpy as np
 
-from cluster.adapt.adapted import Adapted, Keeper, as_they_came
+from cluster.adapt.adapted import Adapted, Chips, Keeper, as_they_came
 from cluster.adapt.siamese import fit_siamese, pair_batch
 from cluster.config import AdaptConfig
 from cluster.constraints import Integers
@@ -16,7 +16,9 @@ from train.masks import FacePairs, track_pairs
 from train.normalise import track_means
 
 
-def tsiam(faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper) -> Adapted:
+def tsiam(
+    faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper, chips: Chips | None = None
+) -> Adapted:
     """Unit faces (n_i, d) of n tracks and index pairs (m, 2) → their outputs on the 512-d layer.
 
     Pairs are drawn anew every epoch †. A track seen with no other takes its negatives from its 25 farthest tracks, so a

@@ -33,7 +33,9 @@ def cluster(
     ] = None,
     adapt: Annotated[
         str | None,
-        typer.Option(help="Fit to each movie first: tsiam, ssiam or selfdistill.", show_default="as it is"),
+        typer.Option(
+            help="Fit to each movie first: tsiam, ssiam, selfdistill or selfdistill-network.", show_default="as it is"
+        ),
     ] = None,
     k_from: Annotated[
         str,

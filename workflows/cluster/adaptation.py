@@ -16,8 +16,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from cluster.adapt import ADAPTATIONS
-from cluster.adapt.adapted import Adapted, Keeper
+from cluster.adapt import ADAPTATIONS, NEED_CHIPS
+from cluster.adapt.adapted import Adapted, Chips, Keeper
 from cluster.tracks import Faces
 from harvest.dataset.commit import now
 from harvest.dataset.read import Dataset
@@ -31,6 +31,9 @@ from harvest.dataset.records import (
     staging_folder,
 )
 from harvest.dataset.store import Store
+from harvest.errors import ModelsError
+from harvest.faces.packs import find_pack
+from harvest.tracks import read_chips
 from train.fit import FitState
 from workflows.cluster.job import ClusterJob, adapted_name
 
@@ -55,8 +58,8 @@ def adapted_movie(
 
     The outputs are those of the file in either case, rounded to half floats as all embeddings of a dataset are.
     """
-    key = _key(movie, job)
-    return _read(dataset, movie, faces, key, job) or _made(dataset, movie, faces, cannot_link, key, job)
+    key = _key(movie, job)  # of the section, whose name ends at the first hyphen
+    return _read(dataset, movie, key, job) or _made(dataset, movie, faces, cannot_link, key, job)
 
 
 def _made(
@@ -70,12 +73,27 @@ def _made(
     began = time.process_time() - spent  # of this core: a busy machine does not stretch it
     keeper = Keeper(state, lambda reached: waiting.keep(reached, time.process_time() - began, every))
     torch.set_num_threads(1)  # the task declares one core
-    adapted = ADAPTATIONS[job.adapt](faces, cannot_link, job.config.cluster.adapt, keeper)
+    config = job.config.cluster.adapt
+    chips = _chips(dataset, movie, config.selfdistill.pack) if job.adapt in NEED_CHIPS else None
+    adapted = ADAPTATIONS[job.adapt](faces, cannot_link, config, keeper, chips)
     _commit(dataset.store, movie, adapted, {"key": key, "seconds": round(time.process_time() - began, 2)}, job)
     dataset.store.delete(waiting.path)
-    kept = _read(dataset, movie, faces, key, job, forced=True)
+    kept = _read(dataset, movie, key, job, forced=True)
     assert kept is not None
     return kept
+
+
+def _chips(dataset: Dataset, movie: MovieRecord, pack: str | None) -> Chips:
+    """Raises ModelsError where the pack is not to be found or is another, DatasetError where no chips are stored."""
+    found = find_pack(pack or movie.models)
+    if found.hash != movie.models_hash:
+        raise ModelsError(
+            f"{movie.movie_id}: was harvested by another pack than {found.name}; "
+            "name the one with --set cluster.adapt.selfdistill.pack=FOLDER"
+        )
+    if found.family != "insightface":
+        raise ModelsError(f"pack {found.name}: its network cannot be trained; use --adapt selfdistill")
+    return Chips(read_chips(dataset, movie), found.files[-1])
 
 
 @dataclass
@@ -110,7 +128,7 @@ def _key(movie: MovieRecord, job: ClusterJob) -> str:
         "harvest": movie.harvest_id,
         "model": job.model_digest,
         "adapt": job.adapt,
-        "config": getattr(adapt, job.adapt or "").model_dump(mode="json"),
+        "config": getattr(adapt, (job.adapt or "").partition("-")[0]).model_dump(mode="json", exclude={"pack"}),
         "seed": adapt.seed,
         "castmine": version("castmine"),
     }
@@ -120,6 +138,7 @@ def _key(movie: MovieRecord, job: ClusterJob) -> str:
 def _commit(store: Store, movie: MovieRecord, adapted: Adapted, numbers: dict[str, Any], job: ClusterJob) -> None:
     """The file, then the record that makes it count."""
     tensors = {f"weights.{name}": tensor.contiguous() for name, tensor in adapted.weights.items()}
+    tensors["counts"] = torch.tensor([len(outputs) for outputs in adapted.student])
     tensors["unknown"] = torch.from_numpy(adapted.unknown)
     for name, outputs in (("student", adapted.student), ("teacher", adapted.teacher)):
         if outputs:
@@ -141,7 +160,7 @@ def _commit(store: Store, movie: MovieRecord, adapted: Adapted, numbers: dict[st
 
 
 def _read(
-    dataset: Dataset, movie: MovieRecord, faces: Faces, key: str, job: ClusterJob, forced: bool = False
+    dataset: Dataset, movie: MovieRecord, key: str, job: ClusterJob, forced: bool = False
 ) -> KeptAdaptation | None:
     """What is kept under this key; None: nothing, or a file that is damaged or gone, or it is to be done anew."""
     record = dataset.derived_record(KIND, _run(job), movie.movie_id)
@@ -154,7 +173,7 @@ def _read(
     if hashlib.blake2b(content, digest_size=16).hexdigest() != record.shard.digest:
         return None
     tensors, numbers = _opened(content)
-    ends = np.cumsum([len(of_track) for of_track in faces])[:-1]
+    ends = np.cumsum(tensors["counts"].numpy())[:-1]
     student, teacher = (
         tuple(np.split(tensors[name].numpy().astype(np.float64), ends)) if name in tensors else None
         for name in ("student", "teacher")

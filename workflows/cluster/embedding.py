@@ -40,7 +40,7 @@ def embed_movie(
 ) -> Embedded:
     """The tracks of a movie, and their faces where asked for, through the model where there is one, and adapted to the
     movie where the job says so."""
-    means = model.embed_tracks(tracks.means.astype(np.float64)) if model else tracks.means
+    means = _means(dataset, movie, tracks, model) if model else tracks.means
     if job.adapt is None or not len(means):
         return Embedded(means, _faces(dataset, movie, model) if needs_faces else None, threshold=job.threshold)
     return _adapted(dataset, movie, tracks, np.asarray(means, dtype=np.float64), _faces(dataset, movie, model), job)
@@ -62,8 +62,16 @@ def _adapted(
     return Embedded(adapted.means(), list(adapted.student), teacher, adapted.unknown, threshold, notes)
 
 
+def _means(dataset: Dataset, movie: MovieRecord, tracks: TrackSet, model: Model) -> NDArray[np.float64]:
+    """The tracks through the model."""
+    if model.takes_faces:
+        return model.embed_tracks(read_face_embeddings(dataset, movie))
+    return model.embed_tracks(tracks.means.astype(np.float64))
+
+
 def _faces(dataset: Dataset, movie: MovieRecord, model: Model | None) -> Faces:
     """Unit faces of each track, each through the model where there is one."""
     tracks = read_face_embeddings(dataset, movie)
-    unit = [l2_normalised(faces, f"{movie.movie_id}, faces of track {row}") for row, faces in enumerate(tracks)]
-    return [model.embed_tracks(faces) for faces in unit] if model else unit
+    if model:
+        return [model.embed_faces(faces) for faces in tracks]
+    return [l2_normalised(faces, f"{movie.movie_id}, faces of track {row}") for row, faces in enumerate(tracks)]

@@ -59,7 +59,7 @@ def cluster(
     from workflows.cluster.thresholds import thresholds_for
 
     began = time.monotonic()
-    _check_request(method, k_from, adapt)
+    _check_request(method, k_from, adapt, model)
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
     loaded = _fitting_model(model, records) if model else None
@@ -169,7 +169,7 @@ def _fitting_model(model: str, records: list[MovieRecord]) -> Model:
     return loaded
 
 
-def _check_request(method: str, k_from: KFrom, adapt: str | None) -> None:
+def _check_request(method: str, k_from: KFrom, adapt: str | None, model: str | None) -> None:
     """Raise ConfigError where there is no such method or adaptation, or where a method that finds K itself is told
     where to take it from."""
     if method not in METHODS:
@@ -177,10 +177,12 @@ def _check_request(method: str, k_from: KFrom, adapt: str | None) -> None:
     if METHODS[method].finds_k and k_from != "threshold":
         raise ConfigError(f"{method} finds the number of characters itself: leave out --k-from {k_from}")
     if adapt is not None:
-        from cluster.adapt import ADAPTATIONS  # torch, 2 s
+        from cluster.adapt import ADAPTATIONS, NEED_CHIPS  # torch, 2 s
 
         if adapt not in ADAPTATIONS:
             raise ConfigError(f"no adaptation {adapt!r}; there are: {', '.join(ADAPTATIONS)}")
+        if adapt in NEED_CHIPS and model:
+            raise ConfigError(f"{adapt} trains the pack's own network, not on top of a model: leave out --model")
 
 
 def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
