@@ -9,7 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ class Movie:
     year: int | None = None
     split: str | None = None
     cast_size: int | None = None
+    corpus: str | None = field(default=None, compare=False)
+    """The corpus that it was listed in: what a later listing of that one is compared with."""
 
 
 def list_corpus(corpus: str) -> list[Movie]:
@@ -90,7 +92,8 @@ def list_corpus(corpus: str) -> list[Movie]:
             f"{corpus}: no movie found; name a video file, a folder or glob with {known}, or a CSV listing"
         )
     _refuse_twins(movies)
-    return sorted(movies, key=lambda movie: movie.movie_id)
+    name = corpus.rstrip("/") if is_remote(corpus) else str(path.resolve())
+    return sorted((replace(movie, corpus=name) for movie in movies), key=lambda movie: movie.movie_id)
 
 
 def movie_slug(relative: str) -> str:

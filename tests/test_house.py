@@ -160,10 +160,11 @@ CONTRACT = {
     "cluster": "--dataset --method --model --adapt --k-from --run --json",
     "verify": "--dataset --model --out --json",
     "compare": "--dataset --runs --out --json",
-    "compare": "--dataset --runs --out --json",
     "report": "--dataset --run --out",
     "sql": "query --dataset --format --out --schema",
     "demo": "--out",
+    "vacuum": "--dataset --older-than --dry-run",
+    "forget": "movie --dataset --yes",
     "config": "",
 }
 """What scripts may call: it does not change."""

@@ -44,9 +44,13 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
                 f"{movie.movie.movie_id}: seeking in this file is not exact; it was decoded as one segment",
                 markup=False,
             )
+    for name in summary.gone:
+        done_so = "removed" if summary.pruned else "kept; --prune removes it"
+        out.print(f"{name}: is not in the corpus any more ({done_so})", markup=False)
     labelled(summary.labels)
     states = ", ".join(f"{summary.count(state)} {word}" for state, word in _STATES if summary.count(state))
-    out.print(f"{states or 'nothing to do'} · {summary.seconds:.1f} s · {dataset}", markup=False)
+    missing = f" · {len(summary.gone)} gone from the corpus" if summary.gone else ""
+    out.print(f"{states or 'nothing to do'}{missing} · {summary.seconds:.1f} s · {dataset}", markup=False)
     for movie in summary.movies:
         if movie.state == "failed":
             err.print(f"failed: {movie.movie.movie_id}: {movie.message}", style="red", markup=False)
@@ -61,6 +65,8 @@ def harvest_json(summary: HarvestSummary) -> dict[str, Any]:
         "done": summary.count("done"),
         "skipped": summary.count("skipped"),
         "failed": summary.count("failed"),
+        "gone": list(summary.gone),
+        "pruned": summary.pruned,
         "labels": [asdict(change) for change in summary.labels],
         "stages": summary.stages(),
         "seconds": round(summary.seconds, 3),

@@ -24,7 +24,7 @@ from harvest.dataset.store import Store
 
 
 def now() -> str:
-    """The present, UTC, to the microsecond, sortable as text."""
+    """The present, UTC, to the microsecond, sortable as text: the one place of the pure packages with a clock."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
@@ -48,12 +48,16 @@ def put_shard(store: Store, name: str, table: pa.Table, movie_id: str, prefix: s
     return Shard(path=path, rows=ordered.num_rows, bytes=len(content), digest=digest)
 
 
-def commit_movie(store: Store, tables: Mapping[str, pa.Table], **fields: Any) -> MovieRecord:
-    """Write a movie's tables and make them visible at once. `fields` are those of `MovieRecord` but shards and time."""
+def commit_movie(store: Store, tables: Mapping[str, pa.Table], at: str | None = None, **fields: Any) -> MovieRecord:
+    """Write a movie's tables and make them visible at once. `fields` are those of `MovieRecord` but shards and time.
+
+    Args:
+        at: the time of the commit, as `now` writes it; None: the present.
+    """
     shards = {
         name: put_shard(store, name, table, fields["movie_id"], fields["harvest_id"]) for name, table in tables.items()
     }
-    return put_movie_record(store, MovieRecord(shards=shards, committed_at=now(), **fields))
+    return put_movie_record(store, MovieRecord(shards=shards, committed_at=at or now(), **fields))
 
 
 def put_movie_record(store: Store, record: MovieRecord) -> MovieRecord:
@@ -72,11 +76,18 @@ def commit_derived(
     harvest_id: str,
     table: pa.Table,
     notes: dict[str, Any] | None = None,
+    at: str | None = None,
 ) -> DerivedRecord:
     """Write a derived table of one movie and run; it replaces the run's earlier one of this movie."""
     shard = put_shard(store, name, table, movie_id, f"{file_name(run)[:80]}-{harvest_id}")  # file names end at 255
     record = DerivedRecord(
-        table=name, run=run, movie_id=movie_id, harvest_id=harvest_id, shard=shard, notes=notes or {}, created_at=now()
+        table=name,
+        run=run,
+        movie_id=movie_id,
+        harvest_id=harvest_id,
+        shard=shard,
+        notes=notes or {},
+        created_at=at or now(),
     )
     store.put(derived_record_path(name, run, movie_id), record.to_json())
     return record

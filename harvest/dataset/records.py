@@ -54,6 +54,8 @@ class MovieFacts(BaseModel):
     year: int | None = None
     split: str | None = None
     cast_size: int | None = None
+    corpus: str | None = None
+    """The corpus in which it was last seen; None: it is of none, as imported tracks are."""
     fps: float
     frames: int
     duration_s: float

@@ -3,7 +3,7 @@
 import sys
 
 from harvest.errors import CastmineError, TooLittleDataError
-from workflows.cli import clustering, harvesting, learning, scale, tables
+from workflows.cli import clustering, harvesting, keeping, learning, scale, tables
 from workflows.cli.app import app
 from workflows.cli.interruption import InterruptedRunError, interruption, listen
 from workflows.cli.options import INTERRUPTED, USAGE
@@ -11,12 +11,12 @@ from workflows.console import err
 
 __all__ = ["app", "main"]
 
-COMMANDS = (harvesting, learning, clustering, scale, tables)
+COMMANDS = (harvesting, learning, clustering, scale, keeping, tables)
 """Modules that add their commands to `app` when they are imported."""
 
 ORDER = (
     *("demo", "harvest", "train", "verify", "cluster", "compare", "report", "sql"),
-    *("corpus", "status", "failures", "doctor", "card", "config"),
+    *("corpus", "status", "failures", "doctor", "card", "vacuum", "forget", "config"),
 )
 """Of the commands in `castmine --help`: the way a user meets them."""
 

@@ -16,6 +16,7 @@ from workflows.cli.options import (
     Device,
     JsonOption,
     SetOption,
+    WaitOption,
     WorkersOption,
     settings,
 )
@@ -57,6 +58,8 @@ def harvest(
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Frames at once, for a GPU.", show_default="1")] = None,
     retry_failed: Annotated[bool, typer.Option(help="Only the movies that failed before.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove movies that are no longer in the corpus.")] = False,
+    wait: WaitOption = False,
     address: AddressOption = None,
     config: ConfigOption = None,
     set_: SetOption = [],  # noqa: B006
@@ -76,7 +79,7 @@ def harvest(
         "batch": batch,
     }
     given = [f"run.{key}={value}" for key, value in flags.items() if value is not None]
-    summary = run(corpus, dataset, models, load_config(config, [*set_, *given]), address, retry_failed)
+    summary = run(corpus, dataset, models, load_config(config, [*set_, *given]), address, retry_failed, prune, wait)
     printing.harvested(summary, dataset)
     write_json(json_file, printing.harvest_json(summary))
     if summary.count("failed"):

@@ -32,6 +32,10 @@ AddressOption = Annotated[
     typer.Option(metavar="ADDR", help="Ray cluster to use.", envvar="RAY_ADDRESS", show_default="one on this machine"),
 ]
 
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Where another run is at work on the dataset, wait for its end.")
+]
+
 
 class Device(StrEnum):
     cpu = "cpu"

@@ -102,7 +102,7 @@ def _forgive(dataset: Dataset, movie: Movie) -> None:
 
 def _refresh(dataset: Dataset, record: MovieRecord, movie: Movie) -> None:
     """Take over what the user's listing now says of a movie whose tables need no change."""
-    said = {"title": movie.title, "year": movie.year, "split": movie.split, "cast_size": movie.cast_size}
+    said = {name: getattr(movie, name) for name in ("title", "year", "split", "cast_size", "corpus")}
     facts = record.facts.model_copy(update=said)
     if facts != record.facts:
         put_movie_record(dataset.store, record.model_copy(update={"facts": facts}))

@@ -12,11 +12,13 @@ from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
 from harvest.faces import Pack, find_pack
 from workflows.config import Config
+from workflows.harvest.gone import forget_movie, gone
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Usage
 from workflows.journal.writer import JournalWriter
 from workflows.labels import LabelChange, attach_labels
+from workflows.lease import lease_on
 
 
 @dataclass
@@ -28,6 +30,10 @@ class HarvestSummary:
     seconds: float
     usage: Usage = field(default_factory=Usage)
     """What the workers held."""
+    gone: tuple[str, ...] = ()
+    """Movies of the dataset that the corpus has no more."""
+    pruned: bool = False
+    """They were removed."""
 
     def count(self, state: str) -> int:
         return sum(movie.state == state for movie in self.movies)
@@ -47,12 +53,15 @@ def harvest(
     config: Config,
     address: str | None = None,
     retry_failed: bool = False,
+    prune: bool = False,
+    wait: bool = False,
 ) -> HarvestSummary:
     """Harvest a corpus into a dataset: what is new or changed, and nothing else.
 
     Args:
         corpus: see `harvest.corpus.list_corpus`. models: a pack's name or folder. address: of a Ray cluster.
-        retry_failed: only the movies that failed before.
+        retry_failed: only the movies that failed before. prune: remove movies that are no longer in the corpus.
+        wait: where another run is at work on the dataset, wait for its end.
 
     Raises:
         CastmineError: nothing could be begun: no corpus, no models, a dataset that cannot be written, a GPU that is not
@@ -62,11 +71,15 @@ def harvest(
     movies = list_corpus(corpus)
     pack = find_pack(models)
     opened = Dataset.create(dataset)
-    plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
-    own = JournalWriter(opened.store, "harvest", corpus, models, config.run)
-    with own if plan.todo else nullcontext(own) as journal:
-        summary = run_harvest(plan, opened, pack, config, journal, address)
-    return replace(summary, seconds=time.monotonic() - began)
+    with lease_on(opened.store, wait):
+        plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
+        own = JournalWriter(opened.store, "harvest", corpus, models, config.run)
+        with own if plan.todo else nullcontext(own) as journal:
+            summary = run_harvest(plan, opened, pack, config, journal, address)
+        missing = gone(opened, movies)
+        for movie_id in missing if prune else ():
+            forget_movie(opened, movie_id)
+    return replace(summary, seconds=time.monotonic() - began, gone=missing, pruned=prune)
 
 
 def run_harvest(

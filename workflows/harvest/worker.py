@@ -111,6 +111,7 @@ class HarvestWorker:
                 year=movie.year,
                 split=movie.split,
                 cast_size=movie.cast_size,
+                corpus=movie.corpus,
                 fps=facts.fps,
                 frames=facts.frames,
                 duration_s=float(facts.times_s[-1]),

@@ -1,0 +1,100 @@
+"""A run holds its dataset: a second says who does, waits, or goes on where the first has died."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from harvest.dataset.lease import LEASE, Lease, holder
+from harvest.dataset.read import Dataset
+from harvest.dataset.store import Store
+from harvest.errors import DatasetError
+from tests.workflows.conftest import Castmine
+from workflows.lease import lease_on, process_mark
+
+HOLD = """
+import sys, time
+from harvest.dataset.store import Store
+from workflows.lease import lease_on
+with lease_on(Store(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold(root: Path) -> "subprocess.Popen[str]":
+    """A process that holds a dataset until its standard input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    Dataset.create(tmp_path / "dataset")
+    return tmp_path / "dataset"
+
+
+def test_a_second_run_says_who_holds_it_or_waits_for_the_first(root: Path, castmine: Castmine, tmp_path: Path) -> None:
+    first = hold(root)
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    refused = castmine("harvest", tmp_path, "--dataset", root, status=2)
+    assert f"process {first.pid}, since " in refused.err
+    assert "--wait waits for its end" in refused.err
+    with pytest.raises(DatasetError, match="at work on it is"), lease_on(Store(str(root))):
+        pass
+    threading.Timer(3, lambda: first.communicate("")).start()
+    began = time.monotonic()
+    with lease_on(Store(str(root)), wait=True):
+        assert time.monotonic() - began > 1
+        with lease_on(Store(str(root))):
+            pass
+        assert holder(Store(str(root))), "the inner of two blocks gives nothing back"
+    assert holder(Store(str(root))) is None
+
+
+def test_a_killed_run_on_this_machine_holds_nobody_up(root: Path) -> None:
+    first = hold(root)
+    first.kill()
+    first.wait()
+    assert holder(Store(str(root)))
+    with lease_on(Store(str(root))):
+        pass
+
+
+def test_the_lease_of_a_machine_that_is_gone_expires(root: Path) -> None:
+    store, at = Store(str(root)), datetime.now(UTC)
+    elsewhere = Lease(host="gone", pid=1, started="x", command="c", since=at, expires=at + timedelta(minutes=5))
+    store.put(LEASE, elsewhere.to_json())
+    with pytest.raises(DatasetError, match="c on gone, process 1"), lease_on(store):
+        pass
+    with lease_on(store, clock=lambda: at + timedelta(minutes=6)):
+        pass
+
+
+def test_a_lease_is_prolonged_while_its_run_lives_and_not_taken_back(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(str(root))
+    with lease_on(store, lease_s=2):
+        time.sleep(3)
+        held = holder(store)
+        assert held
+        assert held.expires > datetime.now(UTC)
+        store.put(LEASE, held.model_copy(update={"pid": 1}).to_json())
+        time.sleep(1)
+        assert "another run has taken over this dataset" in capfd.readouterr().err
+    assert json.loads(store.get(LEASE))["pid"] == 1
+
+
+def test_a_process_is_told_from_a_later_one_of_its_number() -> None:
+    assert process_mark(1)
+    assert process_mark(2**22 + 1) == ""

@@ -1,0 +1,86 @@
+"""`castmine forget` and `castmine vacuum`: what an operator removes from a dataset."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from harvest.errors import DatasetError
+from workflows.cli.app import app
+from workflows.cli.options import SCALE, DatasetOption, JsonOption, WaitOption
+from workflows.console import out, write_json
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def age(text: str) -> timedelta:
+    """90s, 30m, 24h, 7d. Raises typer.BadParameter."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no time; write it as 90s, 30m, 24h or 7d")
+    return timedelta(seconds=float(found[1]) * UNITS[found[2]])
+
+
+@app.command(rich_help_panel=SCALE)
+def forget(
+    movie: Annotated[str, typer.Argument(help="Its movie_id.")],
+    dataset: DatasetOption,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: WaitOption = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Remove every row and file of a movie: tables, clusters, labels, staged segments, failures.
+
+    At once and for good. What was made outside the dataset stays yours to remove: cast sheets, exports, models.
+    """
+    from harvest.dataset.forget import remains
+    from harvest.dataset.read import Dataset
+    from workflows.harvest.gone import forget_movie
+    from workflows.lease import lease_on
+
+    opened = Dataset.open(dataset)
+    with lease_on(opened.store, wait):
+        found = remains(opened, movie)
+        if not found.records and not found.files:
+            raise DatasetError(
+                f'{dataset}: has nothing of a movie {movie!r}; castmine sql "SELECT movie_id FROM movies"'
+            )
+        shards = f"{len(found.records)} records and {len(found.files)} files, {found.bytes / 2**20:.1f} MiB"
+        if not yes:
+            typer.confirm(f"Remove {shards} of {movie} for good?", abort=True)
+        forget_movie(opened, movie)
+    out.print(f"{movie}: removed {shards}", markup=False)
+    out.print("cast sheets, exports and models made from it are not in the dataset: remove or train them anew")
+    out.print("while its file is in the corpus, the next harvest brings it back")
+    write_json(json_file, {"movie_id": movie, "removed": [*found.records, *found.files], "bytes": found.bytes})
+
+
+@app.command(rich_help_panel=SCALE)
+def vacuum(
+    dataset: DatasetOption,
+    older_than: Annotated[
+        str, typer.Option(metavar="TIME", help="Grace time: how long nothing has named a file (90s, 30m, 24h, 7d).")
+    ] = "24h",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed.")] = False,
+    wait: WaitOption = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Remove files that no record names: shards of earlier harvests, staging of abandoned runs.
+
+    Queries that began before a movie was harvested anew still read its old files: let the grace time outlast them.
+    """
+    from harvest.dataset.read import Dataset
+    from harvest.dataset.vacuum import litter
+    from harvest.dataset.vacuum import vacuum as run
+    from workflows.lease import lease_on, utc_clock
+
+    opened, grace = Dataset.open(dataset), age(older_than)
+    if dry_run:
+        found = litter(opened, utc_clock(), grace)
+    else:
+        with lease_on(opened.store, wait):
+            found = run(opened, utc_clock(), grace)
+    verb, size = "would remove" if dry_run else "removed", sum(each.bytes for each in found)
+    out.print(f"{verb} {len(found)} files, {size / 2**20:.1f} MiB · {dataset}", markup=False)
+    write_json(json_file, {"removed": [each.path for each in found], "bytes": size, "dry_run": dry_run})
