@@ -134,23 +134,30 @@ def test_a_new_movie_alone_is_harvested_and_clustered_and_a_bad_one_is_named_and
     (kept.movies / "bad.mp4").unlink()
 
 
-def test_a_movie_that_left_the_corpus_is_reported_and_stays(castmine: Castmine, kept: Kept, tmp_path: Path) -> None:
-    shutil.move(kept.movies / "hamilton.mp4", tmp_path / "hamilton.mp4")
-    (kept.movies / "street.mp4").touch()
-    shutil.copyfile(tmp_path / "hamilton.mp4", kept.movies / "other.mp4")
-    try:
-        ran = castmine("corpus", "--config", kept.config, "--only", "report", status=None)
-        assert "no longer in the corpus: hamilton" in ran.out
-        assert Dataset.open(kept.dataset).record("hamilton")
-    finally:
-        shutil.move(tmp_path / "hamilton.mp4", kept.movies / "hamilton.mp4")
-        (kept.movies / "other.mp4").unlink()
-
-
 def test_a_changed_setting_of_clustering_redoes_what_depends_on_it_and_no_more(castmine: Castmine, kept: Kept) -> None:
     castmine("corpus", "--config", kept.config, "--set", "cluster.threshold=0.2")
     assert kept.stages() == {"harvest": "unchanged", "train": "refused", "cluster hac": "done", "report": "done"}
     assert kept.report()["stages"][2]["clustered"] == ["hamilton", "street"]
+
+
+def test_a_movie_that_left_the_corpus_is_reported_and_goes_only_when_asked(
+    castmine: Castmine, kept: Kept, tmp_path: Path
+) -> None:
+    (kept.movies / "street.mp4").rename(tmp_path / "street.mp4")
+    try:
+        said = castmine("corpus", "--config", kept.config, "--only", "report").out
+        assert "no longer in the corpus: bad, street" in said, "one failed and never was in the dataset"
+        assert Dataset.open(kept.dataset).record("street")
+        asked = ("corpus", "--config", kept.config, "--only", "report", "--prune")
+        refused = castmine(*asked, "--set", "corpus.shrunk=0.4", status=1).err
+        assert "is all of the corpus mounted?" in refused
+        assert "removed, no longer in the corpus: bad, street" in castmine(*asked).out
+        assert Dataset.open(kept.dataset).record("street") is None
+        assert not (kept.folder / "films-sheets" / "street.html").exists(), "its cast sheet is gone too"
+        assert (kept.folder / "films-sheets" / "hamilton.html").exists()
+        assert "street" not in "".join(path.read_text() for path in (kept.dataset / "_runs").rglob("*.json"))
+    finally:
+        (tmp_path / "street.mp4").rename(kept.movies / "street.mp4")
 
 
 def test_a_config_that_does_not_say_what_to_harvest_is_refused(castmine: Castmine, tmp_path: Path) -> None:

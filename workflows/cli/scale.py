@@ -1,6 +1,7 @@
 """`castmine corpus`, `status`, `failures`, `doctor` and `card`: a library that is harvested night after night."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,10 +16,11 @@ from workflows.cli.options import (
     Device,
     JsonOption,
     SetOption,
+    WaitOption,
     WorkersOption,
     settings,
 )
-from workflows.console import write_json
+from workflows.console import out, write_json
 
 
 class StageName(StrEnum):
@@ -39,6 +41,7 @@ def corpus(
     force: Annotated[bool, typer.Option("--force", help="Do everything again, changed or not.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove movies that are no longer in the corpus.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is to be done, and what it takes.")] = False,
+    wait: WaitOption = False,
     workers: WorkersOption = None,
     address: AddressOption = None,
     set_: SetOption = [],  # noqa: B006
@@ -52,7 +55,8 @@ def corpus(
     from workflows.corpus.run import Choice, run_corpus
     from workflows.harvest.plan import Selection
 
-    chosen = Choice(only.value if only else None, Selection(retry_failed, limit, force), prune, str(config or "FILE"))
+    selection, told = Selection(retry_failed, limit, force), str(config or "FILE")
+    chosen = Choice(only.value if only else None, selection, prune, wait, told)
     loaded = settings(config, set_, workers)
     if dry_run:
         from workflows.corpus.dry_run import as_json, plan_corpus
@@ -114,3 +118,21 @@ def doctor(
     write_json(json_file, findings_json(findings))
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(FAILED)
+
+
+@app.command(rich_help_panel=SCALE)
+def card(
+    dataset: DatasetOption,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Markdown file.", show_default="print it")
+    ] = None,
+) -> None:
+    """A dataset card: what was harvested, with which models and licences, splits, drops, failures, what is owed."""
+    from harvest.dataset.read import Dataset
+    from workflows.card.facts import gather
+    from workflows.card.markdown import card as written
+
+    text = written(gather(Dataset.open(dataset)))
+    if out_file:
+        out_file.write_text(text, encoding="utf-8")
+    out.print(f"dataset card: {out_file}" if out_file else text, markup=False, soft_wrap=True)

@@ -1,7 +1,7 @@
 """`castmine corpus --dry-run`: what a run would do and take, with its arithmetic. Nothing is written or started."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from workflows.config import Config
 from workflows.corpus import clustering, reporting, training
 from workflows.corpus.places import Places, find_places
 from workflows.corpus.run import Choice
+from workflows.harvest.gone import gone
 from workflows.harvest.plan import HarvestPlan, MovieState, plan_harvest
 from workflows.journal.records import Journal, last_measured
 
@@ -42,6 +43,8 @@ class Estimate:
     measured: str
     """… which was this one."""
     wall_s: float | None
+    gone: tuple[str, ...] = ()
+    """Movies of the dataset that are no longer in the corpus."""
 
 
 def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str]]:
@@ -57,13 +60,14 @@ def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str
     dataset = Dataset.open(places.dataset)
     plan = plan_harvest(movies, dataset, pack, config, choice.selection, settle=False)
     harvests = bool(plan.todo) and choice.takes("harvest")
+    missing = gone(dataset, movies)
     reasons = dict.fromkeys(_stages(config, choice), "movies are harvested before it")
     if not harvests:
         reasons = {name: why() for name, why in _reasons(dataset, places, config).items() if name in reasons}
     if choice.selection.force:
         reasons = {name: reason or "forced" for name, reason in reasons.items()}
-    estimate = _estimate(plan if choice.takes("harvest") else HarvestPlan({}), config, last_measured(store))
-    return estimate, reasons
+    taken = plan if choice.takes("harvest") else HarvestPlan({})
+    return replace(_estimate(taken, config, last_measured(store)), gone=missing), reasons
 
 
 def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estimate:

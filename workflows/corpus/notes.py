@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harvest.dataset.commit import now
 from harvest.dataset.records import file_name
 from harvest.dataset.store import Store
-from workflows.journal.records import FOLDER
+from workflows.journal.records import STAGES
 
 
 class StageNote(BaseModel):
@@ -60,4 +60,4 @@ def changes(note: StageNote | None, fingerprint: str, movies: dict[str, str]) ->
 
 
 def _path(stage: str) -> str:
-    return f"{FOLDER}/stages/{file_name(stage)}.json"
+    return f"{STAGES}/{file_name(stage)}.json"

@@ -54,6 +54,8 @@ def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
         total = f" = {estimate.workers * estimate.memory_gb:.1f} GiB" if estimate.workers else ""
         out.print(f"  workers: {count} × {estimate.memory_gb:.1f} GiB of memory{total}")
         out.print(f"  time: {_time(estimate)}", markup=False)
+    if estimate.gone:
+        out.print(f"no longer in the corpus: {_some(estimate.gone)} (--prune removes)", markup=False)
     for stage, reason in reasons.items():
         out.print(f"{stage}: {reason or 'nothing to do'}", markup=False)
     out.print("nothing was started and nothing written: leave out --dry-run to do it")

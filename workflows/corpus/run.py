@@ -13,12 +13,15 @@ from workflows.console import write_json
 from workflows.corpus.clustering import cluster_stage, stage_name
 from workflows.corpus.figures import report_json
 from workflows.corpus.outcome import CorpusSummary, StageOutcome
+from workflows.corpus.pruning import prune_stage
 from workflows.corpus.reporting import report_stage
 from workflows.corpus.session import Session, open_session
 from workflows.corpus.training import train_stage
+from workflows.harvest.gone import gone
 from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
 from workflows.harvest.run import HarvestSummary, run_harvest
 from workflows.journal.writer import JournalWriter
+from workflows.lease import lease_on
 
 Stage = Literal["harvest", "train", "cluster", "report"]
 STAGES: tuple[Stage, ...] = ("harvest", "train", "cluster", "report")
@@ -34,6 +37,8 @@ class Choice:
     selection: Selection = field(default_factory=Selection)
     prune: bool = False
     """Remove movies from the dataset that are no longer in the corpus."""
+    wait: bool = False
+    """Where another run is at work on the dataset, wait for its end."""
     config_file: str = "corpus.yaml"
     """Named where the user is told what to run again."""
 
@@ -57,7 +62,11 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
             active. What goes wrong with a movie or a later stage is in the summary instead.
     """
     began, harvested, outcomes = time.monotonic(), None, list[StageOutcome]()
-    with open_session(config, address, choice.selection.force) as session:
+    pruned: tuple[str, ...] = ()
+    with (
+        open_session(config, address, choice.selection.force) as session,
+        lease_on(session.dataset.store, choice.wait),
+    ):
         plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
         places = session.places
         retry = f"castmine corpus --config {quote(choice.config_file)} --retry-failed"
@@ -66,12 +75,16 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
             if choice.takes("harvest"):
                 harvested = _harvest(session, plan, journal)
                 outcomes.append(_of_harvest(harvested))
+            missing = gone(session.dataset, session.movies)
+            if choice.prune and missing:
+                outcomes.append(prune_stage(session, missing))
+                pruned = missing if outcomes[-1].state == "done" else ()
             for name, do in _later_stages(session, choice):
                 journal.say(stage=name)
                 outcomes.append(do())
             journal.say(stage="", note="; ".join(f"{outcome.stage}: {outcome.state}" for outcome in outcomes))
-        gone, seconds = session.gone(), time.monotonic() - began
-        summary = CorpusSummary(journal.journal, outcomes, harvested, gone, (), plan.later, seconds)
+        seconds = time.monotonic() - began
+        summary = CorpusSummary(journal.journal, outcomes, harvested, missing, pruned, plan.later, seconds)
         return summary, _keep(session, summary)
 
 

@@ -36,11 +36,6 @@ class Session:
             self._stack.enter_context(ray_cluster(self.address, self.config.run.workers))
             self._started = True
 
-    def gone(self) -> tuple[str, ...]:
-        """Movies of the dataset that the corpus no longer has."""
-        listed = {movie.movie_id for movie in self.movies}
-        return tuple(record.movie_id for record in self.dataset.records() if record.movie_id not in listed)
-
 
 @contextmanager
 def open_session(config: Config, address: str | None = None, force: bool = False) -> Iterator[Session]:

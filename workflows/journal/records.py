@@ -1,5 +1,6 @@
 """A run's journal as a file: `_runs/<run id>.json` in the dataset. Any machine may read it, while it runs and after."""
 
+import json
 import os
 import socket
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from harvest.errors import DatasetError
 
 FOLDER = "_runs"
 """Where journals lie. No reader of tables looks here, and nothing but `status` and its like depends on them."""
+STAGES = f"{FOLDER}/stages"
+"""Where the notes lie of what the stages of `castmine corpus` were made from."""
 SILENT_BEATS = 4
 """A writer that missed so many heartbeats is said to give no sign of life."""
 
@@ -141,7 +144,14 @@ def last_measured(store: Store) -> Journal | None:
 
 
 def strike_out(store: Store, movie_id: str) -> None:
-    """Take a movie out of every journal: what is forgotten is forgotten here too."""
+    """Take a movie out of every journal, and say of no stage any more that it was done with it.
+
+    The note of the report stays until its next run, which removes the movie's cast sheet by it.
+    """
+    for name in store.names(STAGES):
+        noted = json.loads(store.get(f"{STAGES}/{name}"))
+        if movie_id in noted.get("movies", {}) and name != "report.json":
+            store.delete(f"{STAGES}/{name}")
     for run_id in run_ids(store):
         journal = read_journal(store, run_id)
         if journal and movie_id in journal.movies:
