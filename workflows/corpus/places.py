@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harvest.errors import ConfigError
 from workflows.corpus.config import CorpusConfig
+from workflows.submitted import lasting
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Places:
 
 
 def find_places(corpus: CorpusConfig) -> Places:
-    """Raises ConfigError where the config does not say enough."""
+    """Raises ConfigError where the config does not say enough, or names what a submitted job would lose."""
     if not corpus.movies or not corpus.dataset:
         lacking = "corpus.movies" if not corpus.movies else "corpus.dataset"
         raise ConfigError(f"{lacking} is not set; write it into the --config file, or give --set {lacking}=…")
@@ -30,6 +31,8 @@ def find_places(corpus: CorpusConfig) -> Places:
         raise ConfigError(f"corpus.clusterings: two are called {twice[0]!r}; give one a name of its own by run: …")
     model = corpus.model or (_beside(corpus.dataset, "model") if corpus.train else None)
     sheets = corpus.report or _beside(corpus.dataset, "sheets")
+    for place in (corpus.dataset, model, sheets):
+        lasting(place)
     return Places(corpus.movies, corpus.dataset, corpus.models, Path(model) if model else None, Path(sheets))
 
 
