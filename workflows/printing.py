@@ -194,6 +194,12 @@ def imported(counts: list[ImportedCounts], dataset: str) -> None:
     for movie in counts[:SHOWN]:
         table.add_row(Text(movie.movie_id), str(movie.tracks), str(movie.links), str(movie.labels))
     out.print(table)
+    if counts and not any(movie.links for movie in counts):
+        out.print("no cannot-links: nothing here is known to be seen together, so no method has any to keep to")
+    for movie in counts:
+        if movie.carried or movie.lost:
+            lost = f", {movie.lost} on tracks that are gone" if movie.lost else ""
+            out.print(f"labels of {movie.movie_id} from before: {movie.carried} carried over{lost}", markup=False)
     out.print(
         f"{len(counts)} movies, {sum(movie.tracks for movie in counts)} tracks imported · {dataset}", markup=False
     )

@@ -1,18 +1,26 @@
-"""`castmine import tracks`: precomputed tracks become movies of a dataset, with their identities as labels."""
+"""`castmine import`: tracks that somebody else has harvested become movies of a dataset, their people its labels."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harvest.bcl_import import read_bcl
 from harvest.dataset.commit import commit_movie
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieFacts, SourceStamp
+from harvest.dataset.records import MovieFacts, MovieRecord
 from harvest.identity import harvest_id, refuse_namesake, source_stamp
-from harvest.labels import Label
-from harvest.track_import import ImportedMovie, read_tracks
-from workflows.labels import put_labels
+from harvest.imported import ImportedMovie
+from harvest.labels import Label, from_table
+from harvest.ssiam_import import read_ssiam
+from harvest.track_import import read_tracks
+from workflows.labels import RUN, identities, put_labels
 
-MODELS = "imported"
-"""What stands for the pack of face models of imported tracks; with the embedding size behind it."""
+FORMATS: dict[str, tuple[str, Callable[[Path], Iterable[ImportedMovie]]]] = {
+    "tracks": ("imported", read_tracks),
+    "bcl": ("bcl", read_bcl),
+    "ssiam": ("ssiam", read_ssiam),
+}
+"""By format: what stands for the pack of face models, with the embedding size behind it, and the reader."""
 
 
 @dataclass(frozen=True)
@@ -23,28 +31,33 @@ class ImportedCounts:
     tracks: int
     links: int
     labels: int
+    """Tracks with an identity."""
+    carried: int = 0
+    """Earlier labels on tracks that are still there and that the file does not name."""
+    lost: int = 0
+    """Earlier labels of tracks that are gone; they are kept, on no track."""
 
 
-def import_tracks(file: Path, root: str) -> list[ImportedCounts]:
-    """Import a Parquet file of tracks (see `harvest.track_import.read_tracks`), movie by movie.
+def import_tracks(path: Path, root: str, form: str = "tracks") -> list[ImportedCounts]:
+    """Import a Parquet file of tracks (`harvest.track_import`) or a published release, movie by movie.
 
-    Raises CorpusError where the file is not such a file or the dataset holds another movie of one of its ids,
-    DatasetError where the dataset cannot be written.
+    Raises CorpusError where it is none or the dataset holds another movie of one of its ids, DatasetError where the
+    dataset cannot be written.
     """
+    models, read = FORMATS[form]
     dataset = Dataset.create(root)
-    stamp = source_stamp(str(file))
-    return [_commit(dataset, movie, str(file.resolve()), stamp) for movie in read_tracks(file)]
+    return [_commit(dataset, movie, path.resolve(), models) for movie in read(path)]
 
 
-def _commit(dataset: Dataset, movie: ImportedMovie, uri: str, stamp: SourceStamp) -> ImportedCounts:
-    refuse_namesake(dataset.record(movie.movie_id), uri, movie.content_hash)
-    models = f"{MODELS}-{movie.embedding_size}"
+def _commit(dataset: Dataset, movie: ImportedMovie, source: Path, models: str) -> ImportedCounts:
+    refuse_namesake(dataset.record(movie.movie_id), str(source), movie.content_hash)
+    models = f"{models}-{movie.embedding_size}"
     record = commit_movie(
         dataset.store,
         movie.tables,
         movie_id=movie.movie_id,
-        facts=MovieFacts(uri=uri, fps=movie.fps, frames=movie.frames, duration_s=movie.frames / movie.fps),
-        stamp=stamp,
+        facts=MovieFacts(uri=str(source), fps=movie.fps, frames=movie.frames, duration_s=movie.frames / movie.fps),
+        stamp=source_stamp(str(source)),
         content_hash=movie.content_hash,
         harvest_id=harvest_id(movie.content_hash, "", models, None),
         config_hash="",
@@ -52,7 +65,26 @@ def _commit(dataset: Dataset, movie: ImportedMovie, uri: str, stamp: SourceStamp
         models_hash=models,
         embedding_size=movie.embedding_size,
     )
-    labels = [Label(identity, (), track_id=track) for track, identity in movie.identities.items()]
-    if labels:
-        put_labels(dataset, record, labels)
-    return ImportedCounts(movie.movie_id, record.rows("tracks"), record.rows("links"), len(labels))
+    carried, lost = _label(dataset, record, movie)
+    tracks, links = record.rows("tracks"), record.rows("links")
+    return ImportedCounts(movie.movie_id, tracks, links, len(identities(dataset, movie.movie_id)), carried, lost)
+
+
+def _label(dataset: Dataset, record: MovieRecord, movie: ImportedMovie) -> tuple[int, int]:
+    """Put the file's labels and carry over earlier ones of tracks that it does not name; how many were, and were lost.
+
+    A track keeps its number in its file, so its label stays with the number. Where the tracks are just those that the
+    labels are on already, they stay as they are: a person may have changed them since.
+    """
+    named = [Label(identity, (), track_id=track) for track, identity in movie.identities.items()]
+    earlier = dataset.derived_record(RUN, RUN, movie.movie_id)
+    if earlier and earlier.harvest_id == record.harvest_id:
+        return 0, 0
+    labels = from_table(dataset.read_shard(earlier.shard)) if earlier else []
+    there = set(movie.tables["tracks"]["track_id"].to_pylist())
+    kept = [label for label in labels if label.track_id not in movie.identities]
+    carried = [label if label.track_id in there else replace(label, track_id=None) for label in kept]
+    if named or carried:
+        put_labels(dataset, record, [*named, *carried])
+    lost = sum(label.track_id is None for label in carried)
+    return len(carried) - lost, lost

@@ -11,7 +11,8 @@ import pytest
 
 from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS
 from harvest.errors import CorpusError
-from harvest.track_import import ImportedMovie, read_tracks
+from harvest.imported import ImportedMovie
+from harvest.track_import import read_tracks
 
 Row = dict[str, Any]
 

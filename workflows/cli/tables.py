@@ -57,9 +57,41 @@ def import_tracks(
     Columns: movie_id, track_id, shot_id, start_frame, end_frame (exclusive), embeddings (a list of face embeddings);
     optional: identity, fps. Tracks of one shot whose frames overlap are cannot-link.
     """
+    _import(file, dataset, "tracks", json_file)
+
+
+@import_app.command("bcl")
+def import_bcl(
+    folder: Annotated[Path, typer.Argument(help="Holds features/VIDEO/TRACK_ID.npy and ids/VIDEO.ids.")],
+    dataset: DatasetOption,
+    json_file: JsonOption = None,
+) -> None:
+    """The published features of Ball Cluster Learning become movies of a dataset, with their people.
+
+    The release has no frame times: tracks stand one after another in the order of their numbers, and none is known to
+    be seen together with another, so there are no cannot-links to learn from or to keep to.
+    """
+    _import(folder, dataset, "bcl", json_file)
+
+
+@import_app.command("ssiam")
+def import_ssiam(
+    folder: Annotated[Path, typer.Argument(help="Holds MATLAB files with features_vgg and Tracks, by episode.")],
+    dataset: DatasetOption,
+    json_file: JsonOption = None,
+) -> None:
+    """The published features of SSiam become movies of a dataset, their labelid standing for names.
+
+    The release has no frame times: tracks stand one after another in the order of their numbers, and none is known to
+    be seen together with another, so there are no cannot-links to learn from or to keep to.
+    """
+    _import(folder, dataset, "ssiam", json_file)
+
+
+def _import(path: Path, dataset: str, form: str, json_file: Path | None) -> None:
     from workflows.tracks_import import import_tracks as run
 
-    counts = run(file, dataset)
+    counts = run(path, dataset, form)
     printing.imported(counts, dataset)
     write_json(json_file, {"movies": [asdict(movie) for movie in counts]})
 
