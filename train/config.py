@@ -54,6 +54,21 @@ class SplitConfig(Section):
     from identities keep back to validate (BCL: 5 %)."""
 
 
+class CentringConfig(Section):
+    """What is done to faces before the closed form: the mean face of each quality is taken off."""
+
+    degree: int | None = Field(default=3, ge=1, le=5)
+    """Degree p of the polynomial in the log length of a face's raw embedding that the mean face is; null: faces stay as
+    they are. In a 6-fold cross-validation over 24 movies of photographed faces, no person on both sides, the closed
+    form removes 41 % of the base's V-measure error without it and 55 % with it (K known; 43 % and 57 % by its own
+    threshold); degrees 2 to 5 differ by less than 2 % †."""
+    spread: float = Field(default=2.5, gt=0)
+    """The polynomial is believed within so many standard deviations of the mean log length †."""
+    weight: float = Field(default=3.0, ge=0)
+    """w: a face weighs as much as the w-th power of its length in its track; 0: all the same, 2 % less V-measure error
+    removed †."""
+
+
 class SubspaceConfig(Section):
     """Closed-form MvCorr."""
 
@@ -243,6 +258,7 @@ class TrainConfig(Section):
     mining: MiningConfig = MiningConfig()
     pairs: PairsConfig = PairsConfig()
     split: SplitConfig = SplitConfig()
+    centring: CentringConfig = CentringConfig()
     subspace: SubspaceConfig = SubspaceConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     network: NetworkConfig = NetworkConfig()

@@ -27,6 +27,10 @@ class NetworkEmbedding:
     subspace: Subspace | None = None
 
     @property
+    def centring(self) -> None:
+        """Networks take the means of l2-normalised faces."""
+
+    @property
     def output_size(self) -> int:
         """d'."""
         if self.subspace is not None:
@@ -69,5 +73,5 @@ def embedding_from(tensors: Mapping[str, npt.NDArray[Any]], config: NetworkConfi
         if name.startswith(NETWORK)
     }
     network.load_state_dict(weights)
-    subspace = Subspace(*(tensors[name] for name in SUBSPACE)) if SUBSPACE[0] in tensors else None
+    subspace = Subspace(V=tensors[SUBSPACE[0]], mean=tensors[SUBSPACE[1]]) if SUBSPACE[0] in tensors else None
     return NetworkEmbedding(network.eval(), subspace)

@@ -25,17 +25,21 @@ def l2_normalised(rows: npt.ArrayLike, what: str = "embedding") -> Floats:
     return unit
 
 
-def track_mean(faces: npt.ArrayLike, what: str = "track") -> Floats:
-    """Raw faces (n, d), n ≥ 1 → (d,): the mean of the l2-normalised faces, l2-normalised."""
+def track_mean(faces: npt.ArrayLike, what: str = "track", by_length: bool = False) -> Floats:
+    """Raw faces (n, d), n ≥ 1 → (d,): the mean of the l2-normalised faces, l2-normalised.
+
+    `by_length`: a face weighs as much as it is long, so the faces are averaged as they are.
+    """
     faces = np.asarray(faces, dtype=np.float64)
     if faces.ndim != 2 or not len(faces):
         raise DatasetError(f"{what}: expected faces × dimensions, at least one face; found shape {faces.shape}")
-    return l2_normalised(l2_normalised(faces, what).mean(axis=0), f"{what}, mean")
+    rows = faces if by_length else l2_normalised(faces, what)
+    return l2_normalised(rows.mean(axis=0), f"{what}, mean")
 
 
-def track_means(tracks: Sequence[npt.ArrayLike]) -> Floats:
+def track_means(tracks: Sequence[npt.ArrayLike], by_length: bool = False) -> Floats:
     """Raw faces of each track → (n, d) means, one a track; (0, 0) of no tracks. All tracks have one d."""
-    means = [track_mean(faces, f"track {track}") for track, faces in enumerate(tracks)]
+    means = [track_mean(faces, f"track {track}", by_length) for track, faces in enumerate(tracks)]
     sizes = {len(mean) for mean in means}
     if len(sizes) > 1:
         raise DatasetError(f"tracks of one movie have embeddings of different sizes: {sorted(sizes)}")

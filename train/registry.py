@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from harvest.errors import DatasetError
 from train.config import NetworkConfig
-from train.normalise import Floats, track_means
+from train.normalise import Floats, l2_normalised, track_means
 from train.representation import Embedding
 from train.subspace import Subspace
 from train.validation import Gain
@@ -87,20 +87,40 @@ class Model:
     embedding: Embedding
     """A `Subspace`, or the `NetworkEmbedding` of a trained network."""
 
-    def embed_tracks(self, tracks: Sequence[npt.ArrayLike] | Floats) -> Floats:
-        """Raw faces (n_i, d) of each track, or the tracks' unit means (n, d) as one array → (n, d') unit rows.
+    @property
+    def takes_faces(self) -> bool:
+        """Whether it looks at each raw face, so that the unit means of tracks are not enough."""
+        return self.embedding.centring is not None
 
-        Raises DatasetError where d is not the size the model was trained for.
+    def embed_tracks(self, tracks: Sequence[npt.ArrayLike] | Floats) -> Floats:
+        """Raw faces (n_i, d) of each track → (n, d') unit rows.
+
+        The tracks' unit means (n, d) as one array will do, unless it `takes_faces`. Raises DatasetError where d is not
+        the size the model was trained for.
         """
-        means = tracks if isinstance(tracks, np.ndarray) and tracks.ndim == 2 else track_means(list(tracks))
-        if not len(means):
+        if not len(tracks):
             return np.zeros((0, self.card.output_size))
-        if means.shape[1] != self.card.embedding_size:
+        self._check_size(np.shape(tracks[0])[-1])
+        if not isinstance(tracks, np.ndarray) or tracks.ndim != 2:
+            centring = self.embedding.centring
+            return self.embedding.embed(centring.track_means(list(tracks)) if centring else track_means(list(tracks)))
+        if self.takes_faces:
+            raise DatasetError(f"model '{self.name}' embeds tracks from their raw faces, and was given means")
+        return self.embedding.embed(tracks)
+
+    def embed_faces(self, faces: npt.ArrayLike) -> Floats:
+        """Raw faces (n, d) → (n, d') unit rows: each as a track of its own. Raises as `embed_tracks` does."""
+        faces = np.asarray(faces, dtype=np.float64)
+        self._check_size(faces.shape[1])
+        centring = self.embedding.centring
+        return self.embedding.embed(l2_normalised(centring.apply(faces) if centring else faces, "faces of a track"))
+
+    def _check_size(self, size: int) -> None:
+        if size != self.card.embedding_size:
             raise DatasetError(
                 f"model '{self.name}' is for {self.card.embedding_size}-d embeddings (pack {self.card.pack}) and the "
-                f"dataset has {means.shape[1]}-d ones; harvest with that pack, or train a model on this dataset"
+                f"dataset has {size}-d ones; harvest with that pack, or train a model on this dataset"
             )
-        return self.embedding.embed(means)
 
 
 def refuse_other_folder(folder: Path | str) -> None:
@@ -146,7 +166,7 @@ def load_model(folder: Path | str) -> Model:
 
 def _from_tensors(tensors: dict[str, Any], card: ModelCard) -> Embedding:
     if "V" in tensors:
-        return Subspace(V=tensors["V"].astype(np.float64), mean=tensors["mean"].astype(np.float64))
+        return Subspace.from_tensors(tensors)
     from train.embedding import embedding_from  # torch, 2 s: only where a model is a network
 
     network = NetworkConfig.model_validate(card.config["network"])

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from train.centring import FaceCentring
 from train.normalise import Floats
 
 
@@ -14,6 +15,11 @@ class Embedding(Protocol):
     @property
     def output_size(self) -> int:
         """d'."""
+        ...
+
+    @property
+    def centring(self) -> FaceCentring | None:
+        """What is done to raw faces before the mean that `embed` takes; None: they are l2-normalised, no more."""
         ...
 
     def embed(self, means: npt.ArrayLike) -> Floats:

@@ -3,16 +3,22 @@
 Multi-Face eq. 1–3 with one V for all views (methods.md §1). One pass over the tracklets, memory d², no GPU.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
 from harvest.errors import DatasetError, TooLittleDataError
+from train.centring import FaceCentring
 from train.config import SubspaceConfig
 from train.normalise import Floats, l2_normalised
+
+CENTRING = "centring."
+"""What names of its tensors begin with."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,8 @@ class Subspace:
     """(d, d'): columns by falling eigenvalue, each scaled by the root of its eigenvalue."""
     mean: Floats
     """μ (d,)."""
+    centring: FaceCentring | None = None
+    """What is done to faces before the means that it maps."""
 
     @property
     def output_size(self) -> int:
@@ -101,7 +109,18 @@ class Subspace:
 
     def tensors(self) -> dict[str, Floats]:
         """All that is learned, by name."""
-        return {"V": self.V, "mean": self.mean}
+        centring = self.centring.tensors() if self.centring else {}
+        return {"V": self.V, "mean": self.mean} | {CENTRING + name: tensor for name, tensor in centring.items()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> "Subspace":
+        """What `tensors()` gave. Raises KeyError where one is missing."""
+        found = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
+        centring = None
+        if CENTRING + "weight" in found:
+            coefficients, lengths = (found[CENTRING + name] for name in ("coefficients", "lengths"))
+            centring = FaceCentring(coefficients, lengths, float(found[CENTRING + "weight"][0]))
+        return cls(found["V"], found["mean"], centring)
 
 
 def fit_subspace(sums: SubspaceSums, config: SubspaceConfig | None = None) -> Subspace:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harvest.errors import TooLittleDataError
 from train.calibration import LinkDistances, equal_error_threshold
+from train.centring import CentringSums
 from train.config import TrainConfig
 from train.normalise import Floats
 from train.representation import Embedding
@@ -28,13 +29,16 @@ class Gain(BaseModel):
 
 @dataclass(frozen=True)
 class MovieMeasures:
-    """All that training needs to know of one movie, or of several: some d × d sums and two histograms."""
+    """All that training needs to know of one movie, or of several: some sums of d × d and less, two histograms."""
 
     sums: SubspaceSums
     distances: LinkDistances
+    faces: CentringSums | None = None
+    """Of the raw faces, where they are to be centred."""
 
     def __add__(self, other: "MovieMeasures") -> "MovieMeasures":
-        return MovieMeasures(self.sums + other.sums, self.distances + other.distances)
+        faces = self.faces + other.faces if self.faces and other.faces else None
+        return MovieMeasures(self.sums + other.sums, self.distances + other.distances, faces)
 
 
 def measure_movie(

@@ -24,8 +24,13 @@ from train.normalise import Floats, Integers, l2_normalised
 class Representation(Protocol):
     """What maps tracks to unit rows: a loaded model."""
 
-    def embed_tracks(self, tracks: Floats) -> Floats:
-        """Unit means (n, d) → (n, d') unit rows."""
+    @property
+    def takes_faces(self) -> bool:
+        """Whether it embeds raw faces of tracks, and means will not do."""
+        ...
+
+    def embed_tracks(self, tracks: Sequence[npt.ArrayLike] | Floats) -> Floats:
+        """Unit means (n, d), or raw faces of each track → (n, d') unit rows."""
         ...
 
 
@@ -157,23 +162,35 @@ def verify_movie(
     model: Representation | None = None,
     config: VerificationConfig | None = None,
     calibration: CalibrationConfig | None = None,
+    faces: Sequence[npt.ArrayLike] = (),
 ) -> MovieVerification:
     """One movie as `model` or, without one, as the pack represents it.
 
     `means` (n, d) unit; `mined` in the base embedding, so that every representation is asked about the same pairs;
-    `cannot_link` (m, 2) rows of `means`. A tracklet is embedded as a track with that mean is.
+    `cannot_link` (m, 2) rows of `means`; `faces`: raw ones of each track, for a model that takes them. A tracklet is
+    embedded as a track of those faces is.
     """
     config = config or VerificationConfig()
     tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], means.shape[1])  # of no track, mined has no size
     if model:
-        flat = model.embed_tracks(tracklets.reshape(-1, means.shape[1]))
-        tracklets, means = flat.reshape(*tracklets.shape[:2], flat.shape[1]), model.embed_tracks(means)
+        if model.takes_faces:
+            flat = model.embed_tracks(_of_tracklets(mined, faces))
+        else:
+            flat = model.embed_tracks(tracklets.reshape(-1, means.shape[1]))
+        tracklets = flat.reshape(*tracklets.shape[:2], flat.shape[1])
+        means = model.embed_tracks(faces if model.takes_faces else means)
     try:
         named = verify_pairs(means, identities, config)
     except TooLittleDataError:
         named = None
     hard = HardPairs.of(tracklets, means[mined.hard_negatives], config.distance_bins)
     return MovieVerification(named, hard, LinkDistances.of(tracklets, means, cannot_link, calibration))
+
+
+def _of_tracklets(mined: MinedTracks, faces: Sequence[npt.ArrayLike]) -> list[Floats]:
+    """Raw faces of every tracklet, track by track."""
+    of_tracks = zip(mined.tracks, mined.members, strict=True)
+    return [np.asarray(faces[track])[rows] for track, views in of_tracks for rows in views]
 
 
 def verify_corpus(movies: Sequence[MovieVerification]) -> MovieVerification:

@@ -1,10 +1,13 @@
 """The model folder: what is saved is what is loaded, and nothing half-written is ever seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import train.registry
 from harvest.errors import DatasetError
+from train.centring import CentringSums, fit_centring
 from train.config import NetworkConfig, TrainConfig
 from train.embedding import embedding_of
 from train.networks import build_network
@@ -48,6 +51,18 @@ def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["card.json", "model", "model.safetensors"]
 
 
+def test_a_model_that_centres_faces_is_the_same_after_loading_and_takes_no_means(tmp_path):
+    faces = [np.exp(RNG.normal()) * RNG.normal(size=(n, 6)) for n in (3, 4, 9, 5)]
+    centring = fit_centring(CentringSums.of(faces, 1))
+    save_model(tmp_path / "model", replace(SUBSPACE, centring=centring), card())
+    model = load_model(tmp_path / "model")
+    assert model.takes_faces
+    np.testing.assert_array_equal(model.embed_tracks(faces), SUBSPACE.embed(centring.track_means(faces)))
+    np.testing.assert_allclose(model.embed_faces(faces[2]), model.embed_tracks(list(faces[2][:, None])), atol=1e-12)
+    with pytest.raises(DatasetError, match="'model' embeds tracks from their raw faces, and was given means"):
+        model.embed_tracks(track_means(faces))
+
+
 def test_tracks_are_embedded_from_their_faces_or_from_their_means(tmp_path):
     save_model(tmp_path / "model", SUBSPACE, card())
     model = load_model(tmp_path / "model")
@@ -55,6 +70,7 @@ def test_tracks_are_embedded_from_their_faces_or_from_their_means(tmp_path):
     np.testing.assert_array_equal(model.embed_tracks(faces), SUBSPACE.embed(track_means(faces)))
     np.testing.assert_array_equal(model.embed_tracks(track_means(faces)), model.embed_tracks(faces))
     assert model.embed_tracks([]).shape == (0, 6)
+    np.testing.assert_allclose(model.embed_faces(faces[2]), model.embed_tracks(list(faces[2][:, None])), atol=1e-12)
     with pytest.raises(DatasetError, match=r"'model' is for 6-d embeddings .* the dataset has 5-d ones"):
         model.embed_tracks([np.ones((2, 5))])
 

@@ -130,6 +130,8 @@ def test_the_median_lies_within_its_bin(histogram: list[int], median: float | No
 class HalfTurned:
     """A model with an output size of its own."""
 
+    takes_faces = False
+
     def embed_tracks(self, tracks: Floats) -> Floats:
         assert tracks.ndim == 2
         if not len(tracks):

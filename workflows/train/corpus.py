@@ -1,14 +1,25 @@
 """A corpus as every method of training meets it, mined and measured, and what a method hands back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from harvest.dataset.records import MovieRecord
+from train.centring import FaceCentring
 from train.config import TrainConfig
 from train.representation import Embedding
 from train.split import Split
 from train.validation import MovieMeasures, total
+
+
+class Measure(Protocol):
+    """Measures every movie, a Ray task each, as a model embeds it or, without one, as it is mined after `centring`."""
+
+    def __call__(
+        self, embedding: Embedding | None = None, centring: FaceCentring | None = None
+    ) -> dict[str, MovieMeasures]:
+        """By movie_id."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,8 +34,7 @@ class Corpus:
     """With what a preset fills in."""
     base: dict[str, MovieMeasures]
     """By movie_id, as the pack embeds."""
-    measure: Callable[[Embedding], dict[str, MovieMeasures]]
-    """The same as a model embeds: a Ray task a movie."""
+    measure: Measure
 
     @property
     def movie(self) -> MovieRecord:

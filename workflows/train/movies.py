@@ -1,9 +1,10 @@
 """What training asks of a movie, a Ray task each: mine it into `tracklets`, measure it as the pack or a model does."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from harvest.dataset.commit import commit_derived
@@ -12,14 +13,15 @@ from harvest.dataset.records import MovieRecord
 from harvest.dataset.schema import SCHEMAS
 from harvest.errors import CastmineError, DatasetError
 from harvest.tracks import TrackSet, read_face_embeddings, read_track_set, to_matrix
+from train.centring import CentringSums, FaceCentring
 from train.config import TrainConfig
 from train.mining import MinedTracks, mine_movie
-from train.normalise import Integers
+from train.normalise import Integers, track_means
 from train.representation import Embedding
 from train.validation import MovieMeasures, measure_movie
 
-TRACKLETS = "mined"
-"""The run of the table `tracklets`."""
+MINED, CENTRED = "mined", "centred"
+"""The runs of the table `tracklets`: of faces as they are, and centred by their quality."""
 
 Progress = Callable[[int], None]
 """Is told how many movies are done."""
@@ -33,6 +35,8 @@ class MovieJob:
     movie_id: str
     config: TrainConfig
     embedding: Embedding | None = None
+    centring: FaceCentring | None = None
+    """What is done to the faces before they are mined, where there is no `embedding`, which knows its own."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +65,28 @@ def measure_movies(jobs: list[MovieJob], in_flight: int, on_progress: Progress) 
 
 
 def measure_one(job: MovieJob) -> MovieMeasures:
-    """Sums and distances of one movie: in the base embedding after mining it, or as a model embeds what was mined."""
+    """Sums and distances of one movie: after mining it, as it is or centred, or as a model embeds what was mined."""
     dataset = Dataset.open(job.root)
     movie = current(dataset, job.movie_id)
     tracks = read_track_set(dataset, movie)
+    centring = job.embedding.centring if job.embedding else job.centring
+    run = CENTRED if centring else MINED
+    raw = read_face_embeddings(dataset, movie) if centring or not job.embedding else []
+    faces: Sequence[npt.ArrayLike] = centring.apply_all(raw) if centring else raw
+    means = track_means(faces, by_length=True) if centring and faces else tracks.means
     if job.embedding is None:
-        mined = mine_movie(read_face_embeddings(dataset, movie), tracks.cannot_link, job.config.mining)
-        commit_derived(
-            dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, _table(movie, tracks, mined)
-        )
+        mined = mine_movie(faces, tracks.cannot_link, job.config.mining, by_length=centring is not None)
+        commit_derived(dataset.store, "tracklets", run, movie.movie_id, movie.harvest_id, _table(movie, tracks, mined))
         tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)
     else:
-        tracklets = read_mined(dataset, movie, job.config.mining.views).tracklets
-    return measure_movie(tracklets, tracks.means, tracks.cannot_link, job.config, job.embedding)
+        tracklets = read_mined(dataset, movie, job.config.mining.views, run).tracklets
+    measures = measure_movie(tracklets, means, tracks.cannot_link, job.config, job.embedding)
+    degree = job.config.centring.degree
+    return (
+        measures
+        if job.embedding or centring or degree is None
+        else replace(measures, faces=CentringSums.of(raw, degree))
+    )
 
 
 def current(dataset: Dataset, movie_id: str) -> MovieRecord:
@@ -84,9 +97,9 @@ def current(dataset: Dataset, movie_id: str) -> MovieRecord:
     return movie
 
 
-def read_mined(dataset: Dataset, movie: MovieRecord, views: int) -> MinedRows:
+def read_mined(dataset: Dataset, movie: MovieRecord, views: int, run: str = MINED) -> MinedRows:
     """What `measure_one` committed. Raises DatasetError where the movie was harvested anew since."""
-    table = dataset.derived("tracklets", TRACKLETS, movie.movie_id)
+    table = dataset.derived("tracklets", run, movie.movie_id)
     if table is None:
         raise DatasetError(
             f"{movie.movie_id}: was harvested anew while it was being trained on; run the training again"

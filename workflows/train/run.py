@@ -1,6 +1,6 @@
 """`castmine train`: mine every movie, learn, check on held-out movies, save model and card.
 
-The closed form is solved here, from sums movie by movie; a recipe that trains a network goes on in recipe.py.
+The closed form is solved in closed_form.py, from sums movie by movie; networks are trained by recipe.py.
 """
 
 import time
@@ -12,15 +12,16 @@ from pathlib import Path
 from harvest.dataset.read import Dataset
 from harvest.errors import TooLittleDataError
 from train.calibration import equal_error_threshold
+from train.centring import FaceCentring
 from train.config import TrainConfig
 from train.presets import filled, recipe
 from train.registry import ModelCard, refuse_other_folder, save_model
 from train.representation import Embedding
 from train.split import Split, split_movies
-from train.subspace import fit_subspace
 from train.validation import Gain, MovieMeasures, held_out_gains, refused_gains
 from workflows.config import Config
 from workflows.console import meter
+from workflows.train.closed_form import solve
 from workflows.train.corpus import Corpus, Learned
 from workflows.train.movies import MovieJob, measure_movies, of_one_pack
 
@@ -66,8 +67,10 @@ def train(
             check_gpus(address, config.run.gpus_per_worker)
         jobs = [MovieJob(dataset.root, movie_id, settings) for movie_id in split.train + split.validation]
 
-        def measure(embedding: Embedding | None = None) -> dict[str, MovieMeasures]:
-            asked = [replace(job, embedding=embedding) for job in jobs]
+        def measure(
+            embedding: Embedding | None = None, centring: FaceCentring | None = None
+        ) -> dict[str, MovieMeasures]:
+            asked = [replace(job, embedding=embedding, centring=centring) for job in jobs]
             note = "checking" if embedding else "mining"
             return measure_movies(asked, config.run.workers or cores, lambda done: shown.update(done, len(jobs), note))
 
@@ -75,7 +78,7 @@ def train(
         _refuse_few_movies(split, settings)
         corpus = Corpus(dataset.root, records, split, settings, base, measure)
         if closed:
-            learned = _solve(corpus)
+            learned = solve(corpus)
         else:
             from workflows.train.recipe import learn
 
@@ -88,11 +91,6 @@ def train(
         forget(out)
     mined = {movie_id: measures.sums.tracks for movie_id, measures in base.items()}
     return TrainSummary(str(out), card, mined, time.monotonic() - began)
-
-
-def _solve(corpus: Corpus) -> Learned:
-    subspace = fit_subspace(corpus.total(corpus.base, corpus.split.train).sums, corpus.config.subspace)
-    return Learned(subspace, corpus.measure(subspace))
 
 
 def _card(method: str, corpus: Corpus, learned: Learned) -> ModelCard:

@@ -83,11 +83,12 @@ def verify_one(job: VerifyJob) -> VerifiedMovie:
     tracks = read_track_set(dataset, movie)
     named = identities(dataset, job.movie_id)
     names = [named.get(int(track)) for track in tracks.track_ids]
-    mined = mine_movie(read_face_embeddings(dataset, movie), tracks.cannot_link, job.config.train.mining)
+    faces = read_face_embeddings(dataset, movie)
+    mined = mine_movie(faces, tracks.cannot_link, job.config.train.mining)
     means = tracks.means.astype(np.float64)
     settings = job.config.verification, job.config.train.calibration
     measures = tuple(
-        verify_movie(means, mined, tracks.cannot_link, names, model, *settings)
+        verify_movie(means, mined, tracks.cannot_link, names, model, *settings, faces)
         for model in (None, *map(load_model, job.models))
     )
     return VerifiedMovie(job.movie_id, len(names), sum(name is not None for name in names), measures)
