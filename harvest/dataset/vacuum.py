@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from harvest.dataset.read import Dataset
-from harvest.dataset.schema import DERIVED_TABLES
+from harvest.dataset.schema import DERIVED_FILES, DERIVED_TABLES
 from harvest.dataset.store import TEMPORARY, FileStamp
 
 
@@ -69,7 +69,8 @@ def _named(dataset: Dataset) -> tuple[set[str], dict[str, datetime]]:
     named: set[str] = set()
     changed: dict[str, datetime] = {}
     shards = [(shard, movie.committed_at) for movie in dataset.records() for shard in movie.shards.values()]
-    shards += [(made.shard, made.created_at) for table in DERIVED_TABLES for made in dataset.derived_records(table)]
+    made = [record for kind in (*DERIVED_TABLES, *DERIVED_FILES) for record in dataset.derived_records(kind)]
+    shards += [(record.shard, record.created_at) for record in made]
     for shard, at in shards:
         named.add(shard.path)
         folder, time = str(PurePosixPath(shard.path).parent), datetime.fromisoformat(at)
