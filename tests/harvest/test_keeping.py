@@ -1,0 +1,194 @@
+"""Vacuum never removes what a record names or a reader still reads; forget leaves nothing of a movie."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harvest.dataset.commit import commit_derived, commit_movie, note_failure
+from harvest.dataset.forget import forget, remains
+from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieFacts, SourceStamp, file_name, staging_folder
+from harvest.dataset.schema import SCHEMAS
+from harvest.dataset.vacuum import litter, vacuum
+from harvest.dataset.views import connect
+from tests.harvest import small_dataset
+from tests.harvest.small_dataset import MOVIE, rows_table
+from tests.s3.bucket import Bucket
+
+GRACE = timedelta(hours=24)
+START = datetime(2001, 1, 1, tzinfo=UTC)
+"""Long before any real clock: what is younger was written in the step before."""
+
+
+class History:
+    """A dataset through the steps of an operator, and what must be true of it after each."""
+
+    def __init__(self, root: str) -> None:
+        self.dataset, self.root, self.at = Dataset.create(root), Path(root), START
+        self.versions: dict[str, str] = {}
+        self.readers: list[tuple[datetime, dict[str, list[str]]]] = []
+        """When a reader began, and its files by movie."""
+
+    def step(self, action: str, movie: str, number: int) -> None:
+        getattr(self, action)(movie, number)
+        for path in self.root.rglob("*"):
+            if path.is_file() and path.stat().st_mtime > START.timestamp() + 10 * 365 * 86400:
+                os.utime(path, (self.at.timestamp(), self.at.timestamp()))
+        self.check()
+
+    def harvest(self, movie: str, version: int) -> None:
+        rows = {name: SCHEMAS[name].empty_table() for name in ("tracks", "faces", "links")}
+        rows["shots"] = rows_table("shots", [{"movie_id": movie, "shot_id": i} for i in range(version + 1)])
+        ids = {"content_hash": "c", "config_hash": "g", "models": "p", "models_hash": "m", "embedding_size": 2}
+        facts = MovieFacts(uri="x", fps=25, frames=1, duration_s=1)
+        stamp = SourceStamp(size=1, modified="1")
+        times = {"movie_id": movie, "harvest_id": f"h{version}", "facts": facts, "stamp": stamp}
+        commit_movie(self.dataset.store, rows, self.at.isoformat(), **ids, **times)
+        self.versions[movie] = f"h{version}"
+
+    def cluster(self, movie: str, number: int) -> None:
+        if movie in self.versions:
+            rows = [{"movie_id": movie, "track_id": i} for i in range(number)]
+            version, table = self.versions[movie], rows_table("clusters", rows)
+            commit_derived(self.dataset.store, "clusters", "hac", movie, version, table, at=self.at.isoformat())
+
+    def crash(self, movie: str, number: int) -> None:
+        """Leave a shard that was never committed, a staged segment and half a file."""
+        for path in (f"shards/faces/movie_id={movie}/{number}.parquet", f"{staging_folder(movie, 'h')}/0-{number}/x"):
+            self.dataset.store.put(path, b"x")
+        (self.root / f"castmine.json.{number:032x}.tmp").write_bytes(b"{")
+
+    def read(self, movie: str, number: int) -> None:
+        files: dict[str, list[str]] = {}
+        for file in self.dataset.snapshot().files():
+            files.setdefault(file.split("movie_id=")[1].split("/")[0], []).append(file)
+        self.readers.append((self.at, files))
+
+    def forget(self, movie: str, number: int) -> None:
+        forget(self.dataset, movie)
+        self.versions.pop(movie, None)
+        for _, files in self.readers:
+            files.pop(movie, None)
+        assert not [path for path in self.root.rglob("*") if path.is_file() and movie in path.as_posix()]
+
+    def vacuum(self, movie: str, number: int) -> None:
+        vacuum(self.dataset, self.at, GRACE)
+        assert litter(self.dataset, self.at, GRACE) == []
+
+    def wait(self, movie: str, hours: int) -> None:
+        self.at += timedelta(hours=7 * hours)
+
+    def check(self) -> None:
+        assert {record.movie_id: record.harvest_id for record in self.dataset.records()} == self.versions
+        for file in self.dataset.snapshot().files():
+            assert os.path.exists(file), "a record names it"
+        for began, files in self.readers:
+            if self.at - began < GRACE:
+                assert all(os.path.exists(file) for each in files.values() for file in each), "a reader may read it"
+
+
+STEPS = ("harvest", "cluster", "crash", "read", "forget", "vacuum", "wait")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(["alien", "brazil"]), st.integers(0, 4)), max_size=25)
+)
+def test_after_any_history_nothing_that_counts_is_gone_and_nothing_old_is_left(
+    steps: list[tuple[str, str, int]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, mock.patch("os.fsync"):
+        history = History(f"{folder}/dataset")
+        for step in steps:
+            history.step(*step)
+
+
+def test_a_shard_is_litter_a_grace_time_after_the_harvest_that_replaced_it(tmp_path: Path) -> None:
+    history = History(str(tmp_path / "dataset"))
+    history.step("harvest", "alien", 1)
+    history.step("wait", "", 30)
+    history.step("read", "", 0)
+    history.step("harvest", "alien", 2)
+    assert litter(history.dataset, history.at, GRACE) == [], "old itself, but replaced only now"
+    later = history.at + GRACE
+    found = [each.path.split("/")[1] for each in litter(history.dataset, later, GRACE)]
+    assert found == ["faces", "links", "shots", "tracks"]
+    assert all(each.since == history.at for each in litter(history.dataset, later, GRACE))
+
+
+def test_a_file_that_is_written_again_while_the_vacuum_looks_stays(tmp_path: Path) -> None:
+    history = History(str(tmp_path / "dataset"))
+    history.step("crash", "alien", 1)
+    history.step("wait", "", 9)
+    (shard, *_) = [each.path for each in litter(history.dataset, history.at, GRACE) if "shards" in each.path]
+    found, stamp = litter(history.dataset, history.at, GRACE), history.dataset.store.stamp
+
+    def written_meanwhile(path: str) -> object:
+        if path == shard:
+            history.dataset.store.put(shard, b"again")
+        return stamp(path)
+
+    with mock.patch.object(history.dataset.store, "stamp", written_meanwhile):
+        removed = vacuum(history.dataset, history.at, GRACE)
+    assert len(removed) == len(found) - 1
+    assert history.dataset.store.get(shard) == b"again"
+
+
+@pytest.fixture(params=["disk", "bucket"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "dataset") if request.param == "disk" else f"{request.getfixturevalue('bucket').url}/dataset"
+
+
+def test_forgetting_a_movie_leaves_nothing_of_it_and_all_of_the_others(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    dataset = small_dataset.make(root)
+    note_failure(dataset.store, MOVIE, "x", "cluster", "E", "message", 1)
+    dataset.store.put(f"{staging_folder(MOVIE, 'h')}/0-10/segment.json", b"{}")
+    dataset.snapshot()
+    others = {path for path in dataset.store.files("") if file_name(MOVIE) not in path}
+    found = forget(dataset, MOVIE)
+    assert len(found.records) == 6, "movie, three runs, labels, a failure"
+    assert set(dataset.store.files("")) == others
+    connection = connect(dataset.snapshot())
+    for view in ("movies", "shots", "tracks", "faces", "links", "clusters", "clusters_stale", "labels", "failures"):
+        counted = connection.execute(f"SELECT count(*) FROM {view} WHERE movie_id = ?", [MOVIE]).fetchall()
+        assert counted == [(0,)], view
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and MOVIE in path.read_text()]
+    assert not kept, "also not in this machine's cache"
+    assert remains(dataset, MOVIE).files == []
+
+
+def test_a_forgetting_that_was_cut_short_is_taken_up_again(tmp_path: Path) -> None:
+    dataset = small_dataset.make(tmp_path / "dataset")
+    delete, left = dataset.store.delete, [3]
+
+    def cut_short(path: str) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        delete(path)
+
+    with mock.patch.object(dataset.store, "delete", cut_short), pytest.raises(KeyboardInterrupt):
+        forget(dataset, MOVIE)
+    assert dataset.record(MOVIE) is None, "the first to go"
+    forget(dataset, MOVIE)
+    assert not [path for path in dataset.store.files("") if file_name(MOVIE) in path]
+
+
+def test_vacuum_in_a_bucket_removes_the_shards_of_an_earlier_harvest(bucket: Bucket) -> None:
+    dataset = small_dataset.make(f"{bucket.url}/dataset")
+    small_dataset._movie(dataset, "lonely", "h9", [], [], [], {})
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
+    assert vacuum(dataset, now(), GRACE) == []
+    assert len(vacuum(dataset, now() + timedelta(minutes=1), timedelta(0))) == 4
+    assert vacuum(dataset, now() + timedelta(minutes=1), timedelta(0)) == []
+    assert connect(dataset.snapshot()).execute("SELECT count(*) FROM tracks").fetchall() == [(6,)]
