@@ -67,7 +67,7 @@ class FaceIndex:
             return None
         begun = self._times[self._starts] - self._half_frame_s <= anchor.time_s
         seen = np.flatnonzero(begun & (anchor.time_s <= self._times[self._ends - 1] + self._half_frame_s))
-        rows = np.array([self._nearest(track, anchor.time_s) for track in seen], np.int64)
+        rows = np.array([self._nearest(track, anchor.time_s) for track in seen.tolist()], np.int64)
         if not len(rows):
             return None
         overlap = iou(self._boxes[rows], np.array([anchor.x1, anchor.y1, anchor.x2, anchor.y2]))
