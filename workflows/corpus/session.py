@@ -25,7 +25,8 @@ class Session:
     """Of a Ray cluster."""
     force: bool = False
     """Do stages also where nothing changed."""
-    _stack: ExitStack = field(default_factory=ExitStack)
+    stack: ExitStack = field(default_factory=ExitStack)
+    """What ends with the run."""
     _started: bool = False
 
     def start_ray(self) -> None:
@@ -33,7 +34,7 @@ class Session:
         if not self._started:
             from workflows.ray_cluster import ray_cluster
 
-            self._stack.enter_context(ray_cluster(self.address, self.config.run.workers))
+            self.stack.enter_context(ray_cluster(self.address, self.config.run.workers))
             self._started = True
 
 

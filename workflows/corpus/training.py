@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieRecord
 from harvest.errors import CastmineError, ConfigError, TooLittleDataError
 from train.presets import RECIPES, filled, recipe
 from train.split import split_movies
@@ -16,6 +15,7 @@ from workflows.corpus.notes import StageNote, changes, digest, put_note, read_no
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.places import Places
 from workflows.corpus.session import Session
+from workflows.labels import RUN as LABELS
 
 if TYPE_CHECKING:  # planning must not load scipy
     from train.registry import ModelCard
@@ -60,7 +60,7 @@ def _learn(session: Session, method: str, folder: Path) -> "ModelCard":
 def why(dataset: Dataset, places: Places, config: Config) -> str:
     """Why to train, in words; empty where the model, or the refusal, is of just these movies and settings."""
     note = read_note(dataset.store, STAGE)
-    changed = changes(note, _fingerprint(config), _taken(dataset.records(), config))
+    changed = changes(note, _fingerprint(config), _taken(dataset, config))
     if not changed and note and note.outcome == "done" and note.made != weights_digest(places):
         return f"{places.model} is not the model that was made"
     return changed
@@ -104,16 +104,24 @@ def _settings(config: Config) -> dict[str, Any]:
     return chosen.model_dump(mode="json")
 
 
-def _taken(records: list[MovieRecord], config: Config) -> dict[str, str]:
-    """harvest_id and side of every movie that is learned from or checked on."""
+def _taken(dataset: Dataset, config: Config) -> dict[str, str]:
+    """Of every movie that is learned from or checked on: its harvest, its side, and its labels where those are used."""
+    records, method = dataset.records(), config.corpus.train
     split = split_movies({record.movie_id: record.facts.split for record in records}, config.train.split)
+    learns_names = method in RECIPES and recipe(method).identities
+    named = dataset.derived_records("labels", LABELS) if learns_names else []
+    labels = {record.movie_id: record.shard.digest for record in named}
     harvests = {record.movie_id: record.harvest_id for record in records}
     sides = {"train": split.train, "validation": split.validation}
-    return {movie: f"{harvests[movie]} {side}" for side, movies in sides.items() for movie in movies}
+    return {
+        movie: " ".join((harvests[movie], side, labels.get(movie, ""))).strip()
+        for side, movies in sides.items()
+        for movie in movies
+    }
 
 
 def _note(session: Session, outcome: Any, said: str, made: str = "") -> None:
-    taken = _taken(session.dataset.records(), session.config)
+    taken = _taken(session.dataset, session.config)
     fingerprint = _fingerprint(session.config)
     note = StageNote(fingerprint=fingerprint, movies=taken, outcome=outcome, said=said, made=made, at="")
     put_note(session.dataset.store, STAGE, note)

@@ -1,0 +1,186 @@
+"""The stages of a corpus run after its harvest, one by one: why each is done, from what, and what it leaves behind."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harvest.dataset.commit import put_movie_record
+from harvest.dataset.read import Dataset
+from harvest.errors import ConfigError
+from tests.conftest import shared
+from workflows.config import Config, load_config
+from workflows.corpus import clustering, training
+from workflows.corpus.clustering import cluster_stage
+from workflows.corpus.config import ClusteringConfig, CorpusConfig
+from workflows.corpus.notes import StageNote, changes
+from workflows.corpus.places import Places, find_places
+from workflows.corpus.session import Session
+from workflows.corpus.training import model_folder, train_stage, weights_digest
+from workflows.journal.records import strike_out
+from workflows.tracks_import import import_tracks
+
+SMALL = ("train.subspace.tracks_per_dimension=1", "train.split.validation_share=0.3", "cluster.threshold=0.6")
+"""So that four movies are enough to learn from, and no threshold need be calibrated."""
+
+
+def settings(*more: str) -> Config:
+    return load_config(None, [*SMALL, *more])
+
+
+@pytest.fixture(scope="module")
+def session(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """Four movies of real faces' tracks, imported, with a model trained on them."""
+    folder = tmp_path_factory.mktemp("stages")
+    import_tracks(shared("bench/phototracks/dev.parquet"), str(folder / "films"))
+    dataset, models = Dataset.open(folder / "films"), str(shared("models/scrfd25_mbf"))
+    places = Places("", dataset.root, models, folder / "model", folder / "sheets")
+    made = Session(settings(), places, [], None, dataset, ray_address)  # type: ignore[arg-type]
+    with made.stack:
+        assert train_stage(made).state == "done"
+        yield made
+
+
+def test_a_model_is_trained_once_for_its_movies_and_settings(session: Session) -> None:
+    again = train_stage(session)
+    assert (again.state, again.seconds) == ("unchanged", 0.0)
+    assert "of 2 movies" in again.said
+    assert model_folder(session.dataset, session.places, session.config) == str(session.places.model)
+
+
+@pytest.mark.parametrize(
+    ("setting", "again"),
+    [
+        ("train.subspace.ridge=0.02", True),
+        ("corpus.train=triplet", True),
+        ("cluster.threshold=0.5", False),
+        ("harvest.stride=2", False),
+    ],
+)
+def test_what_a_model_depends_on_and_what_not(session: Session, setting: str, again: bool) -> None:
+    reason = training.why(session.dataset, session.places, settings(setting))
+    assert reason == ("its settings changed" if again else "")
+
+
+def test_another_harvest_of_a_movie_that_trains_asks_for_a_new_model(session: Session, tmp_path: Path) -> None:
+    dataset = _copied(session, tmp_path)
+    record = dataset.records()[0]
+    put_movie_record(dataset.store, record.model_copy(update={"harvest_id": "another"}))
+    reason = training.why(dataset, session.places, session.config)
+    assert reason == f"1 movie changed: {record.movie_id}"
+
+
+def test_new_labels_ask_for_a_new_model_only_where_it_learns_from_names(session: Session, tmp_path: Path) -> None:
+    dataset = _copied(session, tmp_path)
+    (record, *_) = dataset.derived_records("labels", "labels")
+    named = settings("corpus.train=triplet")
+    before = {config: training._taken(dataset, config) for config in (session.config, named)}
+    file = tmp_path / "films" / "records" / "labels" / "labels" / f"{record.movie_id}.json"
+    shard = record.shard.model_copy(update={"digest": "others"})
+    file.write_bytes(record.model_copy(update={"shard": shard}).to_json())
+    assert training._taken(dataset, session.config) == before[session.config]
+    assert training._taken(dataset, named) != before[named]
+
+
+def test_a_movie_on_neither_side_of_the_split_asks_for_nothing(session: Session, tmp_path: Path) -> None:
+    dataset = _copied(session, tmp_path)
+    for record in dataset.records():  # in the corpus from now on, but kept for a test
+        side = "test" if record == dataset.records()[0] else None
+        put_movie_record(
+            dataset.store, record.model_copy(update={"facts": record.facts.model_copy(update={"split": side})})
+        )
+    first = dataset.records()[0]
+    assert f"changed: {first.movie_id}" in training.why(dataset, session.places, session.config)
+    assert first.movie_id not in training._taken(dataset, session.config)
+
+
+def test_a_model_that_somebody_replaced_is_trained_anew_and_not_clustered_with(
+    session: Session, tmp_path: Path
+) -> None:
+    places = Places("", "", "", tmp_path / "model", tmp_path / "sheets")
+    assert "is not the model that was made" in training.why(session.dataset, places, session.config)
+    assert model_folder(session.dataset, places, session.config) is None
+    assert weights_digest(places) == ""
+
+
+def test_a_forgotten_movie_is_in_no_note_and_the_model_made_from_it_is_not_taken_for_current(
+    session: Session, tmp_path: Path
+) -> None:
+    dataset = _copied(session, tmp_path)
+    movie_id = dataset.records()[0].movie_id
+    strike_out(dataset.store, movie_id)
+    assert training.why(dataset, session.places, session.config) == "not done yet"
+    assert movie_id not in "".join(path.read_text() for path in (tmp_path / "films").rglob("_runs/stages/*.json"))
+
+
+def test_a_clustering_follows_the_model_and_one_that_is_to_do_without_does_not(session: Session) -> None:
+    through, base = ClusteringConfig(), ClusteringConfig(model=False, run="base")
+    for chosen, model in ((through, "model"), (base, "base")):
+        done = cluster_stage(session, chosen)
+        assert (done.state, len(done.figures["clustered"])) == ("done", 4)
+        assert done.figures["model"] == model
+        assert cluster_stage(session, chosen).state == "unchanged"
+    dataset, config = session.dataset, session.config
+    assert clustering.why(dataset, through, config, "weights of another model") == "its settings changed"
+    assert clustering.why(dataset, base, config, "") == ""
+
+
+def test_a_clustering_that_somebody_has_made_anew_by_hand_is_not_taken_for_the_kept_one(
+    session: Session, tmp_path: Path
+) -> None:
+    dataset, chosen = _copied(session, tmp_path), ClusteringConfig(model=False, run="base")
+    (record, *_) = dataset.derived_records("clusters", "base")
+    (tmp_path / "films" / "records" / "clusters" / "base" / f"{record.movie_id}.json").write_bytes(
+        record.model_copy(update={"created_at": "2020-01-01T00:00:00.000000+00:00"}).to_json()
+    )
+    assert clustering.why(dataset, chosen, session.config, "") == f"1 movie changed: {record.movie_id}"
+
+
+def test_what_goes_wrong_in_a_stage_is_its_outcome_and_ends_no_run(session: Session) -> None:
+    unknown = cluster_stage(session, ClusteringConfig(method="spectral"))
+    assert (unknown.state, unknown.failed) == ("failed", {})
+    assert "no clustering method 'spectral'" in unknown.said
+
+
+@pytest.mark.parametrize(
+    ("movies", "reason"),
+    [
+        ({"a": "1", "b": "2"}, ""),
+        ({"a": "1", "b": "3"}, "1 movie changed: b"),
+        ({"a": "1"}, "1 movie changed: b"),
+        ({"a": "1", "b": "2", "c": "1"}, "1 movie changed: c"),
+        (dict.fromkeys("abcde", "9"), "5 movies changed: a, b, c, …"),
+    ],
+    ids=["nothing", "a movie", "a movie is gone", "a movie is new", "many"],
+)
+def test_a_reason_names_the_movies(movies: dict[str, str], reason: str) -> None:
+    note = StageNote(fingerprint="f", movies={"a": "1", "b": "2"}, outcome="done", said="", at="")
+    assert changes(note, "f", movies) == reason
+    assert changes(note, "g", movies) == "its settings changed"
+    assert changes(None, "f", movies) == "not done yet"
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"dataset": "films"}, "corpus.movies is not set"),
+        ({"movies": "m"}, "corpus.dataset is not set"),
+        ({"movies": "m", "dataset": "s3://b/films"}, "corpus.model is not set, and nothing lies beside"),
+        ({"movies": "m", "dataset": "s3://b/films", "train": None}, "corpus.report is not set"),
+        ({"movies": "m", "dataset": "f", "clusterings": [{}, {}]}, "two are called 'hac'"),
+    ],
+)
+def test_a_section_that_does_not_say_enough_is_refused(section: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        find_places(CorpusConfig.model_validate(section))
+
+
+def test_what_is_left_open_lies_beside_the_dataset() -> None:
+    places = find_places(CorpusConfig(movies="m", dataset="/data/films/"))
+    assert (places.model, places.sheets) == (Path("/data/films-model"), Path("/data/films-sheets"))
+
+
+def _copied(session: Session, to: Path) -> Dataset:
+    shutil.copytree(session.dataset.root, to / "films")
+    return Dataset.open(to / "films")
