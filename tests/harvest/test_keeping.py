@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harvest.dataset.commit import commit_derived, commit_movie, note_failure
@@ -83,7 +83,7 @@ class History:
         assert litter(self.dataset, self.at, GRACE) == []
 
     def wait(self, movie: str, hours: int) -> None:
-        self.at += timedelta(hours=7 * hours)
+        self.at += timedelta(hours=10 * hours)
 
     def check(self) -> None:
         assert {record.movie_id: record.harvest_id for record in self.dataset.records()} == self.versions
@@ -94,26 +94,36 @@ class History:
                 assert all(os.path.exists(file) for each in files.values() for file in each), "a reader may read it"
 
 
-STEPS = ("harvest", "cluster", "crash", "read", "forget", "vacuum", "wait")
+STEPS = (*("harvest", "cluster", "vacuum", "wait", "read") * 2, "crash", "forget")
+
+
+ANY_STEP = st.tuples(st.sampled_from(STEPS), st.sampled_from(["alien", "alien", "brazil"]), st.integers(0, 3))
+
+
+def steps(text: str) -> list[tuple[str, str, int]]:
+    """harvest 0, wait 3, …: of the alien."""
+    return [(step.split()[0], "alien", int(step.split()[1])) for step in text.split(", ")]
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(["alien", "brazil"]), st.integers(0, 4)), max_size=25)
-)
+@example(steps("harvest 0, wait 3, read 0, harvest 1, vacuum 0, wait 3, vacuum 0"))
+@example(steps("harvest 0, cluster 1, wait 3, read 0, cluster 2, vacuum 0, wait 3, vacuum 0"))
+@example(steps("harvest 0, wait 3, harvest 1, wait 1, harvest 0, wait 2, vacuum 0, wait 1, vacuum 0"))
+@example(steps("crash 0, wait 2, crash 1, wait 1, vacuum 0, wait 3, vacuum 0"))
+@given(st.lists(ANY_STEP, min_size=5, max_size=30))
 def test_after_any_history_nothing_that_counts_is_gone_and_nothing_old_is_left(
-    steps: list[tuple[str, str, int]],
+    history_steps: list[tuple[str, str, int]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, mock.patch("os.fsync"):
         history = History(f"{folder}/dataset")
-        for step in steps:
+        for step in history_steps:
             history.step(*step)
 
 
 def test_a_shard_is_litter_a_grace_time_after_the_harvest_that_replaced_it(tmp_path: Path) -> None:
     history = History(str(tmp_path / "dataset"))
     history.step("harvest", "alien", 1)
-    history.step("wait", "", 30)
+    history.step("wait", "", 3)
     history.step("read", "", 0)
     history.step("harvest", "alien", 2)
     assert litter(history.dataset, history.at, GRACE) == [], "old itself, but replaced only now"
@@ -123,10 +133,19 @@ def test_a_shard_is_litter_a_grace_time_after_the_harvest_that_replaced_it(tmp_p
     assert all(each.since == history.at for each in litter(history.dataset, later, GRACE))
 
 
+def test_segments_of_a_movie_that_takes_days_are_as_young_as_the_youngest(tmp_path: Path) -> None:
+    history = History(str(tmp_path / "dataset"))
+    for step in steps("crash 0, wait 3, crash 1, wait 1"):
+        history.step(*step)
+    old = [each.path for each in litter(history.dataset, history.at, GRACE)]
+    assert old
+    assert not [path for path in old if path.startswith("_staging")]
+
+
 def test_a_file_that_is_written_again_while_the_vacuum_looks_stays(tmp_path: Path) -> None:
     history = History(str(tmp_path / "dataset"))
     history.step("crash", "alien", 1)
-    history.step("wait", "", 9)
+    history.step("wait", "", 3)
     (shard, *_) = [each.path for each in litter(history.dataset, history.at, GRACE) if "shards" in each.path]
     found, stamp = litter(history.dataset, history.at, GRACE), history.dataset.store.stamp
 
