@@ -166,7 +166,8 @@ class Pool:
             except RayError as error:
                 ended.append((job, cause(error)))
             worker.jobs += 1
-            if self._limits.jobs and worker.jobs >= self._limits.jobs:
+            worn = self._limits.jobs and worker.jobs >= self._limits.jobs
+            if worn or worker.verdict:  # killed in the moment in which it was done
                 self._dismiss(worker)
         return ended
 
