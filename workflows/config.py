@@ -31,7 +31,7 @@ class RunConfig(Section):
     workers: int | None = Field(None, ge=1)
     """Ray workers; unset: one for each core of this machine, or of the cluster."""
     segment_minutes: float = Field(10, gt=0)
-    """Movies are harvested in segments of this length, on any free worker."""
+    """Movies are harvested in segments of at most this length, on any free worker; of a few movies, in shorter ones."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the face models run. cuda that is not active is an error at start, never a slow run on the CPU."""
     gpus_per_worker: float = Field(1.0, gt=0)

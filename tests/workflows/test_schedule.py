@@ -52,6 +52,25 @@ def test_no_movie_is_what_everybody_waits_for(run: HarvestRun, seed: int) -> Non
     assert ends(jobs, workers) <= sum(lengths) / workers + segment
 
 
+@pytest.mark.parametrize(
+    ("minutes", "movies", "workers", "segments"),
+    [
+        pytest.param(120, 1, 1, 12, id="a film on one core: ten minutes each"),
+        pytest.param(120, 1, 16, 16, id="a film on sixteen: one each"),
+        pytest.param(9, 1, 4, 4, id="a clip on four: one each"),
+        pytest.param(9, 2, 4, 2, id="two clips on four: two each"),
+        pytest.param(9, 40, 4, 1, id="forty clips: one each"),
+        pytest.param(2, 1, 16, 2, id="a short clip: none below a minute"),
+    ],
+)
+def test_a_few_movies_are_spread_over_all_workers(
+    run: HarvestRun, minutes: int, movies: int, workers: int, segments: int
+) -> None:
+    run._workers = workers
+    run._states |= {str(number): MovieState(Movie(str(number), "")) for number in range(1, movies)}
+    assert len(jobs_of(run, "0", minutes * 60 * FPS)) == segments
+
+
 def test_a_movie_that_cannot_be_split_goes_first(run: HarvestRun) -> None:
     jobs = [job for number in range(8) for job in jobs_of(run, f"movie{number}", 3 * HOUR)]
     whole = jobs_of(run, "mpeg", 2 * HOUR, seekable=False)

@@ -12,6 +12,7 @@ from harvest.corpus import Movie
 from harvest.dataset.cards import PackCard, note_pack
 from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieFacts
 from harvest.errors import DatasetError, ModelsError, VideoDecodeError
 from harvest.faces import Pack
 from harvest.segments import Segment, plan_segments
@@ -29,6 +30,8 @@ FINISH_WEIGHT = 1e12
 """A movie whose segments are all there is committed before anything else is begun."""
 PROBE_WEIGHT = 1e11
 """All movies are opened before the first is harvested: the longest goes first, and the ETA knows all."""
+SHORTEST_MINUTES = 1.0
+"""Of a segment, unless a shorter one is asked for: what a worker decodes besides, up to a shot, stays a few percent."""
 WHOLE_WEIGHT = 1e10
 """A movie that cannot be split goes before those that can: begun late, it would be what everybody waits for."""
 
@@ -52,6 +55,7 @@ class HarvestRun:
         self._segments: dict[str, list[Segment]] = {}
         self._out: Counter[str] = Counter()
         """Segments of a movie that are still to come back."""
+        self._workers = config.run.workers or 1
 
     def run(self, address: str | None) -> None:
         """Do all jobs. Raises ModelsError where the models cannot run on the device that was asked for."""
@@ -70,11 +74,12 @@ class HarvestRun:
 
             allowed = int(options["memory"] * run.memory_excess)
             limits = Limits(run.attempts, run.stall_s, run.start_s, allowed, run.segments_per_worker)
-            pool = Pool(start, run.workers or cores, limits)
+            self._workers = run.workers or cores
+            pool = Pool(start, self._workers, limits)
 
             def progress(units: dict[str, float]) -> None:
                 self._show(shown, units)
-                self._watch(units, self._usage(run.workers or cores, pool.worker_s))
+                self._watch(units, self._usage(self._workers, pool.worker_s))
 
             pool.run(self._first_jobs(), self._after, progress, self._wanted)
 
@@ -123,9 +128,15 @@ class HarvestRun:
         record = self._dataset.record(movie.movie_id)
         if record and record.harvest_id == probe.harvest_id and not self._force:  # moved or touched, but the same bytes
             return [self._finish_job(movie)]
-        minutes = self._config.run.segment_minutes if probe.facts.seekable else None
         facts, context = probe.facts, self._config.harvest.shots.context
-        return self._segment_jobs(movie, plan_segments(facts.frames, facts.fps, minutes, context))
+        return self._segment_jobs(movie, plan_segments(facts.frames, facts.fps, self._minutes(facts), context))
+
+    def _minutes(self, facts: MovieFacts) -> float | None:
+        """Length of a movie's segments. Of a few movies each is spread over several workers, or most would be idle."""
+        if not facts.seekable:
+            return None
+        share = facts.duration_s / 60 * len(self._states) / self._workers
+        return min(self._config.run.segment_minutes, max(share, SHORTEST_MINUTES))
 
     def _segment_jobs(self, movie: Movie, segments: list[Segment]) -> list[Job]:
         self._segments[movie.movie_id], self._out[movie.movie_id] = segments, len(segments)
