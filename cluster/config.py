@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from harvest.config import Section
-from train.config import CalibrationConfig, ContrastiveConfig, RankedPairsConfig, TrackPairsConfig
+from train.config import CalibrationConfig, RankedPairsConfig, TrackPairsConfig
+from train.loss_config import ContrastiveConfig
 
 
 class BallConfig(Section):

@@ -94,6 +94,9 @@ def build_network(config: NetworkConfig, size: int, branches: int = 0, seed: int
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         networks = [_mlp(config, size, layer) for _ in range(branches or 1)]
+    if config.start == "pack":  # views of branches that turn the pack's embedding each its own way do not correlate
+        for network in networks[1:]:
+            network.load_state_dict(networks[0].state_dict())
     return BranchedNetwork(networks) if branches else SharedNetwork(networks[0])
 
 
@@ -125,6 +128,8 @@ def _mlp(config: NetworkConfig, size: int, layer: Iterator[int]) -> Mlp:
         layers = _perceptron([size, 512, 2], nn.ReLU)
     else:
         layers = _with_batch_norm([size, *WIDTHS[config.name]], config, layer)
+        if config.start == "pack":
+            _hand_on(layers, size, 1.0 if config.scaled else size**-0.5)
     layers += [Unit()] if config.unit else []
     scale = size**0.5 if config.scaled else 1.0
     return Mlp(layers, head=1 + config.unit if config.name == "ssiam" else 0, scale=scale)
@@ -132,6 +137,25 @@ def _mlp(config: NetworkConfig, size: int, layer: Iterator[int]) -> Mlp:
 
 WIDTHS = {"C1": (512, 256), "C2": (1024, 512), "C3": (1024, 512, 256)}
 """Nodes of the layers FC of Multi-Face's configurations."""
+
+
+OPEN = {nn.ReLU: 4.0, nn.Sigmoid: 0.0}
+"""Bias, in standard deviations, at which an activation is all but linear."""
+
+
+def _hand_on(layers: list[nn.Module], size: int, spread: float) -> None:
+    """Let the first nodes of each layer, as many as it has, hand the pack's embedding on, rotated; the others stay
+    random. `spread`: standard deviation of a coordinate that comes in; batch norm makes it 1 behind each layer."""
+    weight = nn.init.orthogonal_(torch.empty(size, size))
+    for linear, activation in pairwise(layers):
+        if not isinstance(linear, nn.Linear):
+            continue
+        handed = min(size, linear.out_features)
+        with torch.no_grad():
+            linear.weight[:handed] = 0
+            linear.weight[:handed, : len(weight[0])] = weight[:handed]
+            linear.bias[:handed] = OPEN[type(activation)] * spread
+        weight, spread, size = torch.eye(handed), 1.0, handed
 
 
 def _perceptron(widths: list[int], activation: Callable[[], nn.Module]) -> list[nn.Module]:

@@ -10,8 +10,9 @@ import numpy as np
 from cluster.adapt.adapted import Adapted, Keeper, as_they_came, by_track
 from cluster.tracks import Faces
 from train.batches import Array, TrainingRows
-from train.config import ContrastiveConfig, FitConfig, NetworkConfig, OptimiserConfig
+from train.config import FitConfig, NetworkConfig, OptimiserConfig
 from train.fit import EpochMetrics, Fit, fit
+from train.loss_config import ContrastiveConfig
 from train.losses.contrastive import ContrastiveLoss
 from train.masks import FacePairs
 from train.networks import SharedNetwork, build_network, embed_rows

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from train.batches import ArrayRows, FaceRows, PairRows
 from train.collective import agreed, all_sum, gather_rows, rank, workers
-from train.config import FitConfig, LossesConfig, NetworkConfig, OptimiserConfig
+from train.config import FitConfig, NetworkConfig, OptimiserConfig
 from train.fit import Fit
+from train.loss_config import LossesConfig
 from train.losses import LOSSES, build_loss
 from train.networks import build_network
 

@@ -11,8 +11,9 @@ from safetensors.torch import load, save
 
 from harvest.errors import ConfigError, DatasetError, TooLittleDataError
 from train.batches import ArrayRows, FaceRows, PairRows, epoch_parts, validation_parts
-from train.config import FitConfig, LossesConfig, NetworkConfig, OptimiserConfig
+from train.config import FitConfig, NetworkConfig, OptimiserConfig
 from train.fit import Fit, FitState, fit
+from train.loss_config import LossesConfig
 from train.losses import build_loss
 from train.networks import build_network
 from train.optimiser import build_optimiser, set_rates

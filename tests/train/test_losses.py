@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from harvest.errors import TooLittleDataError
-from train.config import BallConfig, ImpTripletConfig, LossesConfig, MvCorrConfig, TripletConfig
+from train.loss_config import BallConfig, ImpTripletConfig, LossesConfig, MvCorrConfig, TripletConfig
 from train.losses import LOSSES, BallLoss, ContrastiveLoss, ImpTripletLoss, MvCorrLoss, TripletLoss, build_loss
 from train.subspace import SubspaceSums, view_correlation
 

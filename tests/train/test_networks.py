@@ -48,6 +48,27 @@ def test_a_unit_network_ends_on_the_sphere(name):
     assert network.embed(torch.randn(4, 8)).shape[1] == (512 if name == "ssiam" else 64)
 
 
+@pytest.mark.parametrize(("name", "size", "scaled"), [("C1", 128, False), ("C2", 128, True), ("C3", 64, False)])
+def test_a_network_that_starts_at_the_pack_hands_its_embedding_on(name, size, scaled):
+    """The cosines of the nodes that hand on are the pack's; before training, each layer's batch norm makes them so."""
+    network = build_network(NetworkConfig(name=name, start="pack", scaled=scaled, dropout=0.0), size)
+    rows = nn.functional.normalize(torch.randn(2000, size, generator=torch.Generator().manual_seed(0)), dim=1)
+    handed = nn.functional.normalize(network(rows)[:, :size].detach(), dim=1)
+    torch.testing.assert_close(handed @ handed.T, rows @ rows.T, atol=0.07, rtol=0)
+
+
+def test_a_last_layer_too_narrow_for_the_pack_hands_on_a_projection():
+    network = build_network(NetworkConfig(name="C1", start="pack", dropout=0.0), 512)
+    assert network(torch.randn(300, 512)).shape == (300, 256)
+
+
+def test_branches_that_start_at_the_pack_start_alike():
+    network = build_network(NetworkConfig(start="pack", dropout=0.0), 8, branches=3)
+    first, second, third = network(torch.randn(40, 1, 8).expand(40, 3, 8)).unbind(1)
+    assert torch.equal(first, second)
+    assert torch.equal(first, third)
+
+
 class TestBranches:
     def test_each_view_has_its_own_weights_and_the_anchors_embed(self):
         network = build_network(NetworkConfig(), 8, branches=3).eval()

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from train.config import LossesConfig
+from train.loss_config import LossesConfig
 from train.losses.ball import BallLoss
 from train.losses.contrastive import ContrastiveLoss, LearnedContrastiveLoss
 from train.losses.cross_entropy import CrossEntropyLoss

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.collective import all_sum, count_rows, gather_rows
-from train.config import BallConfig
+from train.loss_config import BallConfig
 from train.losses.pairs import squared_distances
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.collective import gather_rows
-from train.config import ContrastiveConfig
+from train.loss_config import ContrastiveConfig
 from train.losses.pairs import identity_pairs, mean_where, squared_distances
 
 LEAST_SQUARED = 1e-12

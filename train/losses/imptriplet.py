@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from train.collective import count_rows
-from train.config import ImpTripletConfig
+from train.loss_config import ImpTripletConfig
 
 
 class ImpTripletLoss(nn.Module):

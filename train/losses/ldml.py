@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.collective import gather_rows
-from train.config import LdmlConfig
+from train.loss_config import LdmlConfig
 from train.losses.pairs import identity_pairs, mean_where, squared_distances
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from harvest.errors import TooLittleDataError
 from train.collective import all_sum, count_rows, workers
-from train.config import MvCorrConfig
+from train.loss_config import MvCorrConfig
 
 
 class MvCorrLoss(nn.Module):

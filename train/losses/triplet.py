@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from train.collective import all_sum, gather_rows
-from train.config import TripletConfig
+from train.loss_config import TripletConfig
 from train.losses.pairs import identity_pairs, squared_distances
 
 
