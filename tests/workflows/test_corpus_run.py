@@ -125,6 +125,7 @@ def test_a_new_movie_alone_is_harvested_and_clustered_and_a_bad_one_is_named_and
     assert {"decode", "detect", "embed", "track", "write", "waiting"} <= set(shares)
     assert sum(shares.values()) == pytest.approx(1, abs=0.01)
     assert report["harvest"]["peak_bytes"] > 2**28
+    assert report["harvest"]["driver_peak_bytes"] > 2**26
     assert report["harvest"]["movie_hours_per_wall_hour"] > 0
 
     found = castmine("failures", "--dataset", kept.dataset).out

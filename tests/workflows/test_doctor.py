@@ -1,6 +1,7 @@
 """`castmine doctor`: each check on what works and on what does not, and the command's exit status."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from workflows.doctor import machine
 from workflows.doctor.dataset import dataset
 from workflows.doctor.finding import Finding, examined
 from workflows.doctor.pack import pack, packs_here
+from workflows.lease import lease_on
 
 CPU, CUDA = load_config(), load_config(None, ["run.device=cuda"])
 
@@ -91,3 +93,7 @@ def test_who_is_at_work_on_a_dataset_is_named(harvested: Harvested, tmp_path: Pa
     assert found.state == "works"
     assert kept.journal.run_id in found.said
     assert "at work" not in states(dataset(str(root)))
+    with lease_on(Dataset.open(root).store):
+        (found,) = (finding for finding in dataset(str(root)) if finding.what == "lease")
+    assert found.state == "works"
+    assert f"process {os.getpid()}" in found.said

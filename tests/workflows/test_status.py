@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from harvest.corpus import Movie
 from harvest.dataset.read import Dataset
+from tests.s3.bucket import Bucket
 from tests.workflows.conftest import Castmine, Harvested
 from workflows.config import RunConfig
-from workflows.journal.records import Journal, latest_journal, read_journal, run_ids, strike_out
+from workflows.harvest.plan import MovieState
+from workflows.journal.harvesting import HarvestWatch
+from workflows.journal.records import Journal, Usage, latest_journal, read_journal, run_ids, strike_out
 from workflows.journal.status import read_status
 from workflows.journal.writer import JournalWriter
 
@@ -130,6 +134,40 @@ def test_a_journal_that_cannot_be_written_ends_no_run(harvested: Harvested, tmp_
         shutil.rmtree(dataset / "_runs")
         (dataset / "_runs").write_text("a file where the folder was")
         time.sleep(0.2)
+
+
+def test_a_run_on_a_bucket_is_watched_there_and_its_journal_outlives_a_bucket_that_falters(bucket: Bucket) -> None:
+    store = Dataset.create(f"{bucket.url}/films").store
+    with JournalWriter(store, "corpus", "movies", "bundled", QUICK) as kept:
+        kept.follow(lambda: {"counts": {"running": 2}})
+        bucket.refuse(2)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            seen = read_status(f"{bucket.url}/films")
+            if seen.journal and seen.journal.counts:
+                break
+        assert seen.journal
+        assert seen.journal.counts == {"running": 2}
+    ended = read_status(f"{bucket.url}/films").journal
+    assert ended
+    assert ended.outcome == "done"
+
+
+def test_the_journal_of_a_thousand_movies_is_small_and_quickly_told(harvested: Harvested, tmp_path: Path) -> None:
+    dataset = harvested.copy(tmp_path)
+    states = {
+        f"{number:04}": MovieState(Movie(f"{number:04}", f"{number}.mp4"), total=170_000, frames=number * 100)
+        for number in range(1000)
+    }
+    watch = HarvestWatch(states)
+    watch({f"{number:04}: frames 0-9000": 50.0 for number in range(64)}, Usage(workers=64))
+    with writer(dataset) as kept:
+        kept.follow(watch.fields)
+    journal = read_journal(Dataset.open(dataset).store, kept.journal.run_id)
+    assert journal
+    assert (len(journal.movies), journal.counts["unchanged"], journal.total) == (1000, 0, 170_000_000)
+    assert len((dataset / "_runs" / f"{kept.journal.run_id}.json").read_bytes()) < 200_000
+    assert journal.movies["0003"].frames == 350
 
 
 def test_only_so_many_journals_are_kept_the_latest_ones(harvested: Harvested, tmp_path: Path) -> None:

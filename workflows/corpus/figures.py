@@ -1,6 +1,7 @@
 """The figures of a scheduled run, as its table shows them and report.json keeps them."""
 
 import platform
+import resource
 import socket
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -45,6 +46,7 @@ def harvest_figures(journal: Journal) -> dict[str, Any]:
         "worker_s": round(usage.worker_s, 3),
         "gpu_s": round(usage.gpu_s, 3),
         "peak_bytes": usage.peak_bytes,
+        "driver_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "stages": stage_shares(journal),
     }
 

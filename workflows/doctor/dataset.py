@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from uuid import uuid4
 
+from harvest.dataset.lease import holder
 from harvest.dataset.read import MARKER, Dataset
 from harvest.dataset.store import Store
 from harvest.errors import CastmineError
@@ -12,6 +13,7 @@ from workflows.console import duration
 from workflows.doctor.finding import Finding
 from workflows.doctor.machine import LEAST_FREE_GB
 from workflows.journal.records import FOLDER, latest_journal
+from workflows.lease import describe, utc_clock
 
 LOOKED_AT = 500
 """Shards that are looked for on disk; of more, the latest movies'."""
@@ -30,7 +32,7 @@ def dataset(root: str) -> list[Finding]:
     if failures:
         advice = f"castmine failures --dataset {root}"
         found.append(Finding("failures", "absent", f"{len(failures)} movies could not be done", advice))
-    return [finding for finding in [*found, _at_work(store)] if finding]
+    return [finding for finding in [*found, _held(store), _at_work(store)] if finding]
 
 
 def _shards(opened: Dataset) -> Finding:
@@ -71,6 +73,16 @@ def _space(store: Store) -> Finding | None:
     free = shutil.disk_usage(store.root).free / 2**30
     remedy = "" if free >= LEAST_FREE_GB else "free some space, or castmine vacuum"
     return Finding("disk for the dataset", "broken" if remedy else "works", f"{free:.1f} GiB free", remedy)
+
+
+def _held(store: Store) -> Finding | None:
+    """Who holds the dataset, so that no second run begins."""
+    lease = holder(store)
+    if lease is None:
+        return None
+    if lease.expires > utc_clock():
+        return Finding("lease", "works", f"held by {describe(lease)}")
+    return Finding("lease", "absent", f"left behind by {describe(lease)}: the next run takes it over")
 
 
 def _at_work(store: Store) -> Finding | None:
