@@ -9,6 +9,9 @@ import importlib.util
 import io
 import json
 import os
+import shutil
+import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,18 +106,40 @@ def _release_folder(name: str) -> Path:
         raise ModelsError(
             f"models {name!r}: no such folder; give a folder of ONNX files, an insightface pack or 'bundled'"
         )
-    if not any(folder.glob("**/*.onnx")):
-        _fetch(name, root, folder)
+    if not any(folder.glob("**/*.onnx")) or _is_cut_short(folder):
+        _fetch(name, folder)
     nested = folder / name  # the archives of some releases hold a folder of their own name
     return nested if nested.is_dir() else folder
 
 
-def _fetch(name: str, root: Path, folder: Path) -> None:
+def _is_cut_short(folder: Path) -> bool:
+    """Whether insightface was stopped while it unpacked the archive that it leaves beside the folder."""
+    try:
+        with zipfile.ZipFile(folder.with_name(f"{folder.name}.zip")) as archive:
+            sizes = {folder / entry.filename: entry.file_size for entry in archive.infolist() if not entry.is_dir()}
+    except (OSError, zipfile.BadZipFile):
+        return False  # no archive, so nothing to compare with; a broken one was never unpacked
+    return any(not file.is_file() or file.stat().st_size != size for file, size in sizes.items())
+
+
+def _fetch(name: str, folder: Path) -> None:
+    """Fetch a release aside and put it in place whole, so that a download cut short leaves nothing that looks like one.
+
+    What else lay in the folder, such as a card, stays.
+    """
     from insightface.utils.storage import download  # slow to import, hence only here
 
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            download("models", name, force=True, root=str(root))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder.parent) as aside:
+            with contextlib.redirect_stdout(io.StringIO()):
+                download("models", name, force=True, root=aside)
+            fetched = Path(aside) / "models" / name
+            if folder.exists():
+                for file in folder.glob("*.json"):
+                    shutil.copy2(file, fetched)
+                folder.rename(Path(aside) / "cut short")
+            fetched.rename(folder)
     except Exception as error:  # requests, zipfile and insightface raise what they like
         raise ModelsError(
             f"models {name!r}: not in {folder} and not fetched ({type(error).__name__}); "

@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -110,6 +112,35 @@ def test_a_release_that_cannot_be_fetched_says_where_to_put_it(tmp_path: Path, m
         find_pack("buffalo_l")
     assert str(tmp_path / "models/buffalo_l") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("left", ["nothing", "half a file", "one file of two"])
+def test_a_download_that_was_cut_short_is_made_whole(
+    left: str, tmp_path: Path, pack_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, models = tmp_path / "released.zip", tmp_path / "models"
+    with zipfile.ZipFile(released, "w") as archive:
+        for file in pack_folder.glob("*.onnx"):
+            archive.write(file, file.name)
+    if left != "nothing":  # as insightface leaves it when it is stopped while it unpacks
+        shutil.copytree(pack_folder, models / "small")
+        shutil.copyfile(released, models / "small.zip")
+        (models / "small/card.json").write_text('{"threshold": 0.4}')
+        spoilt = max((models / "small").glob("*.onnx"))
+        spoilt.unlink() if left == "one file of two" else os.truncate(spoilt, 1000)
+
+    def download_file(url: str, path: str, overwrite: bool) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(released, path)
+
+    monkeypatch.setenv("INSIGHTFACE_HOME", str(tmp_path))
+    monkeypatch.setattr("insightface.utils.storage.download_file", download_file)
+    found = find_pack("small")
+    assert found.hash == find_pack(str(pack_folder)).hash
+    assert (found.threshold == 0.4) == (left != "nothing"), "the user's card stays"
+    assert not [path for path in models.iterdir() if path.name.startswith(".")]
+    monkeypatch.setattr("insightface.utils.storage.download_file", None)
+    assert find_pack("small") == found, "and is not fetched again"
 
 
 def test_a_path_without_a_folder_is_not_taken_for_a_release() -> None:
