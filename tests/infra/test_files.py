@@ -96,7 +96,8 @@ def test_the_image_is_built_from_what_there_is_and_runs_as_no_root() -> None:
     kept = [line[1:] for line in (INFRA / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")]
     assert all((ROOT / path).exists() for path in kept)
     install = next(line for word, line in instructions() if word == "RUN" and "pip install" in line)
-    (extras,) = re.findall(r'"/src\[([\w,]+)\]"', install)
+    extras, others = re.findall(r'"/src\[([\w,]+)\]"([\w ]*)', install)[0]
+    assert set(others.split()) <= set(PINS), "what is added by hand is pinned too"
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
     assert install.index("pip uninstall -y onnxruntime") < install.index("onnxruntime-gpu")
 
