@@ -36,7 +36,7 @@ METHODS: dict[str, Method] = {
     "hac": Method(hac),
     "hac-complete": Method(partial(hac, linkage="complete"), linkage="complete"),
     "hac-ward": Method(partial(hac, linkage="ward"), linkage="ward"),
-    "hac-expanded": Method(expanded, matrices=4),
+    "hac-expanded": Method(expanded, matrices=5),
     "ball": Method(ball, linkage="complete"),
     "affinity": Method(affinity, finds_k=True, matrices=6),
     "hdbscan": Method(hdbscan, finds_k=True, matrices=4),

@@ -41,6 +41,19 @@ def _last_merge(tracks: Tracks, clusters: int) -> float:
 
 def _drawn_together(similarities: Floats, cannot_link: Integers, least: float, settings: ExpandedConfig) -> Floats:
     """(n, n) cosines of the tracks after one round: W S Wᵀ, scaled to ones on the diagonal; W holds the weights s."""
+    weights = _weights(similarities, cannot_link, least, settings)
+    drawn = np.asarray(weights @ (weights @ similarities).T)
+    lengths = np.sqrt(drawn.diagonal())
+    drawn /= lengths[:, None]
+    drawn /= lengths
+    # The two products round differently; linkage wants one number for a pair.
+    drawn += drawn.T
+    drawn /= 2
+    return drawn
+
+
+def _weights(similarities: Floats, cannot_link: Integers, least: float, settings: ExpandedConfig) -> csr_array:
+    """(n, n) 1 for the track itself, s of each neighbour that draws it."""
     n = len(similarities)
     left = similarities.copy()
     np.fill_diagonal(left, -np.inf)
@@ -53,12 +66,5 @@ def _drawn_together(similarities: Floats, cannot_link: Integers, least: float, s
         taken = (weights > least) & (weights > 0)
         entries.append((rows[taken], nearest[taken], weights[taken]))
         left[rows, nearest] = -np.inf
-    at, of, weights = (np.concatenate(column) for column in zip(*entries, strict=True))
-    drawing = csr_array((weights, (at, of)), shape=(n, n))
-    drawn = np.asarray(drawing @ (drawing @ similarities).T)
-    lengths = np.sqrt(drawn.diagonal())
-    drawn /= lengths[:, None]
-    drawn /= lengths
-    # The two products round differently; linkage wants one number for a pair.
-    symmetric: Floats = (drawn + drawn.T) / 2
-    return symmetric
+    at, of, values = (np.concatenate(column) for column in zip(*entries, strict=True))
+    return csr_array((values, (at, of)), shape=(n, n))

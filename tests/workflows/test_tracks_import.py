@@ -12,11 +12,11 @@ from harvest.dataset.read import Dataset
 from harvest.errors import TooLittleDataError
 from tests.harvest.test_releases import bcl, ssiam
 from workflows.cli import app
+from workflows.cluster.run import cluster
 from workflows.config import load_config
 from workflows.labels import flags_by_track, identities, import_labels
 from workflows.ray_cluster import ray_cluster
 from workflows.tracks_import import ImportedCounts, import_tracks
-from workflows.train.run import train
 
 
 def tracks(folder: Path, numbers: list[int], names: dict[int, str], seed: int = 0) -> Path:
@@ -82,7 +82,13 @@ def test_the_releases_are_imported_by_the_command_which_says_that_nothing_is_lin
         assert (record.models, record.rows("tracks")) == (models, 3)
 
 
-def test_training_on_a_release_says_that_it_has_no_cannot_links(root: str, tmp_path: Path, ray_address: str) -> None:
+def test_without_cannot_links_no_threshold_is_found_and_a_known_k_clusters_all_the_same(
+    root: str, tmp_path: Path, ray_address: str
+) -> None:
     import_tracks(bcl(tmp_path / "bcl"), root, "bcl")
-    with ray_cluster(ray_address), pytest.raises(TooLittleDataError, match="cannot-link"):
-        train(root, "mvcorr-linear", tmp_path / "model", load_config())
+    config = load_config(None, ["run.workers=1"])
+    with ray_cluster(ray_address):
+        with pytest.raises(TooLittleDataError, match=r"0 cannot-link pairs are too few .* give --k-from N"):
+            cluster(root, "hac", config)
+        (movie,) = cluster(root, "hac", config, k_from="labels").movies
+    assert (movie.clusters, movie.metrics and movie.metrics.tracks) == (2, 2)
