@@ -47,9 +47,8 @@ def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
     if estimate.movies:
         unknown = estimate.movies - estimate.known
         guessed = f" ({unknown} of unknown length counted at the mean of the others)" if unknown else ""
-        out.print(
-            f"  {estimate.hours:.2f} movie-hours{guessed}: {estimate.segments} segments, {estimate.shards} shards"
-        )
+        film = f"{duration(estimate.hours * 3600)} of film{guessed}"
+        out.print(f"  {film}: {estimate.segments} segments, {estimate.shards} shards", markup=False)
         count = str(estimate.workers) if estimate.workers else "one for each core"
         total = f" = {estimate.workers * estimate.memory_gb:.1f} GiB" if estimate.workers else ""
         out.print(f"  workers: {count} × {estimate.memory_gb:.1f} GiB of memory{total}")

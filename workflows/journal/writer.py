@@ -53,6 +53,8 @@ class JournalWriter:
     def follow(self, source: Callable[[], Fields]) -> None:
         """Ask `source`, cheap and safe from another thread, for fields at every heartbeat from now on."""
         self._source = source
+        self.say(**source())
+        self._write()
 
     def unfollow(self) -> None:
         """Ask the source once more and never again: what it tells of has ended."""
