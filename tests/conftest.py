@@ -4,14 +4,13 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.s3.bucket import Bucket, control
+from tests.s3.bucket import Bucket, wait_for_server
 
 
 def _free_port() -> int:
@@ -64,13 +63,7 @@ def s3_endpoint() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for _ in range(300):
-        try:
-            control(endpoint, {})
-            break
-        except OSError:
-            assert process.poll() is None, "moto's server did not start"
-            time.sleep(0.1)
+    wait_for_server(endpoint)
     yield endpoint
     process.kill()
     process.wait()

@@ -1,6 +1,7 @@
 """A bucket for a test: its URL, its moods, and what it was asked."""
 
 import json
+import time
 import urllib.request
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,17 @@ class Bucket:
         """Requests so far, by method."""
         asked: dict[str, int] = control(self.endpoint, {}).get(self.name, {})
         return asked
+
+
+def wait_for_server(endpoint: str) -> None:
+    """Until it answers; it takes two seconds to start on a quiet machine."""
+    for _ in range(300):
+        try:
+            control(endpoint, {})
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"no server at {endpoint}")
 
 
 def control(endpoint: str, refusals: dict[str, int]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from harvest.dataset.read import Dataset
+from harvest.dataset.store import TEMPORARY
 from tests.workflows.conftest import Castmine, Harvested, Ran, digests
 
 ODD_IDS = ("../up", "a/b", "..", "it's", 'say "hi"', "東京 ü")
@@ -282,6 +283,10 @@ def test_a_full_disk_is_named_and_what_was_committed_stays(
     assert "failed: hamilton: " in ran.err
     assert digests(small_disk / "dataset", "film") == before
     assert "1 unchanged" in castmine("harvest", tmp_path / "film.mp4", *command).out
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    castmine("harvest", harvested.corpus, *command)
+    assert digests(small_disk / "dataset") == digests(harvested.dataset), "as on a disk that was never full"
+    assert not [path for path in small_disk.rglob("*") if TEMPORARY.search(path.name)]
 
 
 @pytest.mark.parametrize(
