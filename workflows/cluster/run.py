@@ -188,10 +188,10 @@ def _check_request(method: str, k_from: KFrom, adapt: str | None, model: str | N
 def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
     records = {record.movie_id: record for record in dataset.records()}
     if not records:
-        raise DatasetError(f"{dataset.store.root}: holds no movie yet; harvest or import some first")
+        raise DatasetError(f"{dataset.root}: holds no movie yet; harvest or import some first")
     unknown = [movie for movie in movies if movie not in records]
     if unknown:
         raise DatasetError(
-            f"{dataset.store.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}"
+            f"{dataset.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}"
         )
     return [records[movie] for movie in dict.fromkeys(movies)] if movies else list(records.values())

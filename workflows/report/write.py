@@ -49,7 +49,7 @@ def choose_run(dataset: Dataset, run: str | None) -> str | None:
         return runs[-1] if runs else None
     if run not in runs:
         there = f"there are: {', '.join(runs)}" if runs else "there is none yet; make one with: castmine cluster"
-        raise DatasetError(f"{dataset.store.root}: has no clustering run '{run}'; {there}")
+        raise DatasetError(f"{dataset.root}: has no clustering run '{run}'; {there}")
     return run
 
 

@@ -93,7 +93,7 @@ def current(dataset: Dataset, movie_id: str) -> MovieRecord:
     """The movie's record. Raises DatasetError where it is gone."""
     movie = dataset.record(movie_id)
     if movie is None:
-        raise DatasetError(f"{dataset.store.root}: has no movie {movie_id!r} any more")
+        raise DatasetError(f"{dataset.root}: has no movie {movie_id!r} any more")
     return movie
 
 
@@ -112,11 +112,11 @@ def of_one_pack(dataset: Dataset) -> list[MovieRecord]:
     """All movies. Raises DatasetError where there is none, or where they are of different packs."""
     records = dataset.records()
     if not records:
-        raise DatasetError(f"{dataset.store.root}: holds no movie yet; harvest or import some first")
+        raise DatasetError(f"{dataset.root}: holds no movie yet; harvest or import some first")
     packs = {record.models_hash: record.models for record in records}
     if len(packs) > 1:
         raise DatasetError(
-            f"{dataset.store.root}: its movies were harvested with different models ({', '.join(packs.values())}); "
+            f"{dataset.root}: its movies were harvested with different models ({', '.join(packs.values())}); "
             "harvest all of them with one pack"
         )
     return records
