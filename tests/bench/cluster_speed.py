@@ -42,7 +42,7 @@ def main() -> None:
         table = Table(f"{MANY} tracks, {2 * MANY} cannot-links, K = {PEOPLE}", "seconds", "peak MB of the process")
         many = made_up(MANY, 1)
         table.add_row("before", "", f"{peak_mb():.0f}")
-        for name in ("hac", "hac-complete", "hac-ward"):
+        for name in ("hac", "hac-complete", "hac-ward", "hac-expanded"):
             table.add_row(name, f"{timed(name, many).seconds:.1f}", f"{peak_mb():.0f}")
     console.print(table)
 
