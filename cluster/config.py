@@ -144,9 +144,6 @@ class SelfDistillConfig(Section):
     """Epochs of each round in which the rate rises …"""
     warmup_rate: float = Field(default=5e-6, ge=0)
     """… from this one."""
-    skip: bool = False
-    """Whether a head's input is added to its output. The paper's is not; with it clusters of cosine distance get better
-    instead of worse, and `videoclusternet` over-splits †."""
     momentum: float = Field(default=0.99, ge=0, lt=1)
     """Of the teacher, which follows the student after every epoch †."""
     temperature: float = Field(default=0.04, gt=0)

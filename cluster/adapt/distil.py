@@ -45,7 +45,7 @@ class Distilling:
         self._config, self._seed = config.selfdistill, config.seed
         self._track = np.repeat(np.arange(len(counts)), counts)
         self._first = np.cumsum(counts) - counts
-        heads = build_heads(size, config.seed, config.selfdistill.skip)
+        heads = build_heads(size, config.seed)
         self.student = nn.ModuleDict({"backbone": backbone, "head": heads[0]})
         self.teacher = nn.ModuleDict({"backbone": copy.deepcopy(backbone), "head": heads[1]})
         self.teacher.requires_grad_(False)

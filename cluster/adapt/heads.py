@@ -11,30 +11,24 @@ from torch.nn import functional
 class Head(nn.Module):
     """(n, d) → (n, d), unnormalised.
 
-    The first two layers are apart, for track quality drops some of the last one's inputs. With `skip` the input is
-    added to the output †.
+    The first two layers are apart, for track quality drops some of the last one's inputs.
     """
 
-    def __init__(self, size: int, skip: bool = False) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.skip = skip
         self.first, self.second, self.last = (nn.Linear(size, size) for _ in range(3))
 
     def hidden(self, x: Tensor) -> Tensor:
         """(n, d) → (n, d), what the last layer sees."""
         return functional.gelu(self.second(functional.gelu(self.first(x))))
 
-    def output(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """(n, d) inputs and what the last layer sees of them → (n, d)."""
-        out: Tensor = self.last(hidden)
-        return x + out if self.skip else out
-
     def forward(self, x: Tensor) -> Tensor:
-        return self.output(x, self.hidden(x))
+        out: Tensor = self.last(self.hidden(x))
+        return out
 
 
-def build_heads(size: int, seed: int, skip: bool = False) -> tuple[Head, Head]:
+def build_heads(size: int, seed: int) -> tuple[Head, Head]:
     """Student's and teacher's, each initialised on its own; torch's own random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Head(size, skip), Head(size, skip)
+        return Head(size), Head(size)

@@ -27,7 +27,7 @@ def face_quality(head: Head, embeddings: Tensor, config: TrackQualityConfig, see
     hidden = head.hidden(embeddings)
     masks = np.random.default_rng(seed).random((config.passes, hidden.shape[1])) >= config.dropout
     kept = torch.from_numpy(masks).to(hidden) / (1 - config.dropout)
-    outputs = [functional.normalize(head.output(embeddings, hidden * mask), dim=1) for mask in kept]
+    outputs = [functional.normalize(head.last(hidden * mask), dim=1) for mask in kept]
     pairs = list(combinations(outputs, 2))
     distance = torch.stack([(a - b).norm(dim=1) for a, b in pairs]).mean(dim=0)
     return np.asarray((2 * torch.sigmoid(-distance)).double().numpy())
