@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from harvest.dataset.read import Dataset
-from tests.workflows.conftest import Castmine, Harvested
+from tests.workflows.conftest import Castmine, Harvested, digests
 from tests.workflows.test_harvest import run_lightly
 
 NO_RAY = """
@@ -135,6 +135,7 @@ def test_a_new_movie_alone_is_harvested_and_clustered_and_a_bad_one_is_named_and
     (kept.movies / "bad.mp4").unlink()
 
 
+@pytest.mark.slow
 def test_a_changed_setting_of_clustering_redoes_what_depends_on_it_and_no_more(castmine: Castmine, kept: Kept) -> None:
     castmine("corpus", "--config", kept.config, "--set", "cluster.threshold=0.2")
     assert kept.stages() == {"harvest": "unchanged", "train": "refused", "cluster hac": "done", "report": "done"}
@@ -159,6 +160,25 @@ def test_a_movie_that_left_the_corpus_is_reported_and_goes_only_when_asked(
         assert "street" not in "".join(path.read_text() for path in (kept.dataset / "_runs").rglob("*.json"))
     finally:
         (tmp_path / "street.mp4").rename(kept.movies / "street.mp4")
+
+
+@pytest.mark.slow
+def test_by_force_a_shard_that_was_lost_comes_back_to_the_byte(
+    castmine: Castmine, harvested: Harvested, tmp_path: Path
+) -> None:
+    dataset = harvested.copy(tmp_path)
+    config = tmp_path / "corpus.yaml"
+    section = {"movies": str(harvested.corpus), "dataset": str(dataset), "models": str(harvested.models)}
+    config.write_text(yaml.safe_dump({"corpus": section, "run": {"workers": 1}}))
+    before = digests(dataset)
+    record = Dataset.open(dataset).record("hamilton")
+    assert record
+    (dataset / record.shards["faces"].path).unlink()
+    only = ("corpus", "--config", config, "--only", "harvest")
+    assert "1 unchanged" in castmine(*only).out
+    assert "1 harvested" in castmine(*only, "--force").out
+    assert digests(dataset) == before
+    assert (dataset / record.shards["faces"].path).exists()
 
 
 def test_a_config_that_does_not_say_what_to_harvest_is_refused(castmine: Castmine, tmp_path: Path) -> None:

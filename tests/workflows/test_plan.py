@@ -1,6 +1,7 @@
 """Planning a harvest: what is left alone, and what becomes of an earlier failure of it."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from harvest.errors import CorpusError
 from harvest.faces import Pack
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from workflows.config import Config
-from workflows.harvest.plan import plan_movie
+from workflows.harvest.plan import Selection, plan_harvest, plan_movie
 from workflows.harvest.run import harvest
 
 PACK = Pack("pack", "insightface", (), "hash of the pack", 0.5)
@@ -67,6 +68,42 @@ def test_what_clustering_could_not_do_is_no_matter_of_the_harvest(
     assert plan_movie(movie, dataset, PACK, CONFIG).state == "skipped"
     assert [failure.stage for failure in dataset.failures()] == ["cluster"]
     assert harvest(movie.uri, dataset.root, str(pack_folder), CONFIG, retry_failed=True).movies == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "todo", "skipped", "later"),
+    [
+        (Selection(), ["bad", "new", "other"], ["m"], []),
+        (Selection(limit=1), ["new"], ["m"], ["other", "bad"]),
+        (Selection(limit=2), ["new", "other"], ["m"], ["bad"]),
+        (Selection(limit=0), [], ["m"], ["new", "other", "bad"]),
+        (Selection(retry_failed=True), ["bad"], [], []),
+        (Selection(force=True), ["bad", "m", "new", "other"], [], []),
+        (Selection(force=True, retry_failed=True), ["bad"], [], []),
+    ],
+    ids=["everything", "one: not the one that fails every night", "two", "none", "what failed", "by force", "both"],
+)
+def test_what_a_run_takes_on(
+    dataset: Dataset, movie: Movie, selection: Selection, todo: list[str], skipped: list[str], later: list[str]
+) -> None:
+    note_failure(dataset.store, "bad", "bad.mp4", "probe", "VideoDecodeError", "bad.mp4: not a video", 1)
+    note_failure(dataset.store, "new", "", "cluster", "DatasetError", "not of the harvest", 1)
+    corpus = [Movie("bad", "bad.mp4"), movie, Movie("new", "new.mp4"), Movie("other", "other.mp4")]
+    plan = plan_harvest(corpus, dataset, PACK, CONFIG, selection)
+    assert [state.movie.movie_id for state in plan.todo] == todo
+    assert [name for name, state in plan.states.items() if state.state == "skipped"] == skipped
+    assert list(plan.later) == later
+    assert plan.force == selection.force
+
+
+def test_only_looking_takes_nothing_over(dataset: Dataset, movie: Movie) -> None:
+    note_failure(dataset.store, "m", movie.uri, "probe", "VideoDecodeError", "m.mp4: Permission denied", 1)
+    renamed = replace(movie, title="M")
+    plan_harvest([renamed], dataset, PACK, CONFIG, Selection(), settle=False)
+    record = dataset.record("m")
+    assert record
+    assert record.facts.title is None
+    assert len(dataset.failures()) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a harvest is to do, decided before anything is loaded: Ray, torch and the decoders are imported after this."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -11,7 +12,11 @@ from harvest.dataset.records import MovieRecord, failure_record_path
 from harvest.errors import VideoDecodeError
 from harvest.faces import Pack
 from harvest.identity import config_hash, harvest_id, source_stamp
+from harvest.storage import is_remote
 from workflows.config import Config
+
+AT_ONCE = 16
+"""Movies of a bucket that are looked at together: each takes some answers of 20 to 50 ms."""
 
 
 @dataclass
@@ -41,7 +46,7 @@ class Selection:
     retry_failed: bool = False
     """Only the movies that failed before."""
     limit: int | None = None
-    """At most so many of those that there is something to do for, the first by movie_id."""
+    """At most so many of those that there is something to do for, in the order of their ids, earlier failures last."""
     force: bool = False
     """Also those that have not changed."""
 
@@ -67,18 +72,21 @@ def plan_harvest(
     movies: list[Movie], dataset: Dataset, pack: Pack, config: Config, selection: Selection, settle: bool = True
 ) -> HarvestPlan:
     """What is to be done of a corpus's movies. `settle`: take over into the dataset what needs no harvest."""
+    failed = {failure.movie_id for failure in dataset.failures() if failure.kind == "harvest"}
     if selection.retry_failed:
-        failed = {failure.movie_id for failure in dataset.failures() if failure.kind == "harvest"}
         movies = [movie for movie in movies if movie.movie_id in failed]
     if selection.force:
         states = {movie.movie_id: MovieState(movie) for movie in movies}
     else:
-        states = {movie.movie_id: plan_movie(movie, dataset, pack, config, settle) for movie in movies}
+        remote = not dataset.store.is_local or any(is_remote(movie.uri) for movie in movies)
+        with ThreadPoolExecutor(AT_ONCE if remote else 1) as pool:
+            planned = pool.map(lambda movie: plan_movie(movie, dataset, pack, config, settle), movies)
+            states = {movie.movie_id: state for movie, state in zip(movies, planned, strict=True)}
     todo = [name for name, state in states.items() if state.state == "todo"]
+    todo.sort(key=lambda name: name in failed)  # a few bad movies at every turn must not use up its limit
     later = todo[selection.limit :] if selection.limit is not None else []
-    return HarvestPlan(
-        {name: state for name, state in states.items() if name not in set(later)}, tuple(later), selection.force
-    )
+    chosen = {name: state for name, state in states.items() if name not in set(later)}
+    return HarvestPlan(chosen, tuple(later), selection.force)
 
 
 def plan_movie(movie: Movie, dataset: Dataset, pack: Pack, config: Config, settle: bool = True) -> MovieState:
