@@ -26,7 +26,7 @@ class ExpandedConfig(Section):
     neighbours: int = Field(default=2, ge=0)
     """Tracks towards which each is drawn in a round. With 3 rare characters are swallowed: PCR 0.96 †."""
     rounds: int = Field(default=2, ge=0)
-    """One round gains two thirds as much; from 3 on V-measure falls again †."""
+    """One round gains three quarters as much; from 3 on V-measure falls again †."""
     near: float = Field(default=0.9, ge=0)
     """Only tracks nearer than this share of the representation's threshold draw. Without the limit a person with one
     or two tracks is drawn to strangers: of every tenth track alone, V-measure 0.86 instead of 0.94 †."""
