@@ -19,7 +19,7 @@ from workflows.config import RunConfig
 from workflows.harvest.plan import MovieState
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Journal, Usage, latest_journal, read_journal, run_ids, strike_out
-from workflows.journal.status import read_status
+from workflows.journal.status import _standing, read_status
 from workflows.journal.writer import JournalWriter
 
 QUICK = RunConfig(heartbeat_s=0.05, journals=2)
@@ -217,3 +217,25 @@ def test_a_run_of_which_there_is_no_journal_is_an_error_that_names_the_latest(
 
 def test_failures_that_do_not_stand_any_more_are_not_shown(castmine: Castmine, harvested: Harvested) -> None:
     assert "no failure stands" in castmine("failures", "-d", harvested.dataset).out
+
+
+@pytest.mark.parametrize(
+    ("said", "silent_s", "line"),
+    [
+        ({"stage": "harvest", "frames": 50, "total": 200, "rate": 12.5, "eta_s": 12}, None, "25% of the frames · 12.5"),
+        ({"stage": "harvest", "frames": 50, "total": 200, "rate": 12.5, "eta_s": 12}, None, "ETA 12 s"),
+        ({"stage": "harvest"}, None, "harvest · 0.0 frames/s · running for"),
+        ({"stage": "cluster hac", "rate": 12.5}, None, "cluster hac · running for"),
+        ({"stage": "train"}, 200.0, "no sign of life since 2026-11-22 02:15:30 UTC (3 min 20 s ago)"),
+        (
+            {"ended_at": "2026-11-22T04:20:01+00:00", "outcome": "failed"},
+            None,
+            "failed 2026-11-22 04:20:01 UTC, after 2 h",
+        ),
+        ({"ended_at": "2026-11-22T02:15:12+00:00", "outcome": "broken", "note": "disk full"}, None, "12 s: disk full"),
+    ],
+)
+def test_how_a_run_stands_is_one_line(said: dict[str, object], silent_s: float | None, line: str) -> None:
+    begun = {"started_at": "2026-11-22T02:15:00+00:00", "heartbeat_at": "2026-11-22T02:15:30+00:00", "heartbeat_s": 5}
+    where = {"run_id": "r", "command": "corpus", "corpus": "c", "models": "m", "host": "h", "process": 1}
+    assert line in _standing(Journal.model_validate(begun | where | said), silent_s)

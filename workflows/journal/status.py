@@ -98,6 +98,7 @@ def _standing(journal: Journal, silent_s: float | None) -> str:
         took = datetime.fromisoformat(journal.ended_at) - datetime.fromisoformat(journal.started_at)
         note = f": {journal.note}" if journal.note else ""
         return f"{journal.outcome} {_local(journal.ended_at)}, after {duration(took.total_seconds())}{note}"
+    age = duration((datetime.now(UTC) - datetime.fromisoformat(journal.started_at)).total_seconds())
     if journal.stage != "harvest":
         return f"{journal.stage} · running for {age}"
     eta = "" if journal.eta_s is None else f" · ETA {duration(journal.eta_s)}"
