@@ -7,10 +7,12 @@ import fsspec
 import pytest
 
 from harvest.dataset.read import Dataset
+from harvest.dataset.store import Store
 from harvest.errors import QueryError
 from tests.harvest import small_dataset
 from tests.s3.bucket import Bucket
 from tests.workflows.conftest import Castmine, Harvested
+from tests.workflows.faults import wait_for
 from workflows.sql.select import run_query
 
 
@@ -37,6 +39,30 @@ def test_a_bucket_gets_what_a_disk_gets_also_when_it_answers_503_now_and_then(
     assert (tmp_path / "sheets/hamilton.html").exists()
     counted = castmine("sql", "SELECT count(*) AS n FROM clusters", "--dataset", root, "--format", "csv").out
     assert counted.split() == ["n", str(here.rows("tracks"))]
+
+
+def test_a_bucket_that_goes_down_in_mid_run_costs_a_second_run_and_nothing_else(
+    castmine: Castmine, bucket: Bucket, harvested: Harvested
+) -> None:
+    root = f"{bucket.url}/dataset"
+    command = ("harvest", harvested.corpus, "--dataset", root, "--models", harvested.models)
+    command += ("--workers", 1, "--segment-minutes", 0.05)
+    process = castmine.start(*command, RAY_ADDRESS="local", AWS_MAX_ATTEMPTS="2")
+    store = Store(root)
+    wait_for(lambda: [path for path in store.files("_staging") if path.endswith("segment.json")])
+    bucket.refuse(-1)
+    said, wrong = process.communicate(timeout=200)
+    assert process.returncode in (1, 2), said + wrong
+    assert "Traceback" not in said + wrong
+    assert f"check that {bucket.url} can be reached" in wrong
+    bucket.refuse(0)
+    assert Dataset.open(root).records() == []
+    castmine(*command, "--wait")
+    here, there = Dataset.open(harvested.dataset).record("hamilton"), Dataset.open(root).record("hamilton")
+    assert here
+    assert there
+    assert here.shards == there.shards
+    assert store.files("_staging") == {}
 
 
 def test_a_bucket_that_is_down_ends_a_command_in_one_line(castmine: Castmine, bucket: Bucket, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
 from harvest.faces import Pack, find_pack
+from harvest.local_copy import sweep
 from workflows.config import Config
 from workflows.harvest.gone import forget_movie, gone
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
@@ -93,7 +94,10 @@ def run_harvest(
         if plan.todo:
             from workflows.harvest.jobs import HarvestRun  # Ray, torch and the decoders: only where there is work
 
-            HarvestRun(dataset, pack, config, plan, watch).run(address)
+            try:
+                HarvestRun(dataset, pack, config, plan, watch).run(address)
+            finally:
+                sweep()  # copies of a bucket's movies, which the last workers of this machine held
     finally:
         journal.unfollow()
         labels = attach_labels(dataset)  # also of what an interrupted run has committed
