@@ -1,0 +1,91 @@
+"""Adapting through `castmine cluster --adapt`: done once for all methods, kept with its movie, on a real clip."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harvest.dataset.read import Dataset
+from harvest.errors import ConfigError
+from tests.workflows.conftest import Harvested
+from workflows.cluster.run import cluster
+from workflows.config import load_config
+from workflows.ray_cluster import ray_cluster
+
+SHORT = [
+    "cluster.adapt.tsiam.epochs=3",
+    "cluster.adapt.selfdistill.first_epochs=3",
+    "cluster.adapt.selfdistill.later_epochs=1",
+    "cluster.adapt.selfdistill.iterations=2",
+    "cluster.adapt.selfdistill.faces_per_track=2",
+]
+CONFIG = load_config(overrides=SHORT)
+
+
+@pytest.fixture(scope="module")
+def root(harvested: Harvested, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(harvested.copy(tmp_path_factory.mktemp("adapted")))
+
+
+@pytest.fixture
+def _ray(ray_address: str) -> Iterator[None]:
+    with ray_cluster(ray_address):
+        yield
+
+
+def files(root: str) -> dict[str, bytes]:
+    """What was fitted, by path."""
+    folder = Path(root) / "shards/adaptations"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors")}
+
+
+@pytest.mark.usefixtures("_ray")
+def test_a_movie_is_fitted_to_once_for_all_methods_and_again_with_the_same_bytes(root: str) -> None:
+    summary = cluster(root, "hac", CONFIG, k_from=4, adapt="tsiam")
+    assert summary.failed == {}
+    assert (summary.run, summary.model) == ("hac-tsiam", "base+tsiam")
+    assert summary.movies[0].adapt_seconds > 0
+    assert summary.movies[0].violations == 0
+    record = Dataset.open(root).derived_record("clusters", "hac-tsiam", "hamilton")
+    assert record is not None
+    assert len(record.notes["adaptation"]["curve"]) == 3
+    first = files(root)
+    assert len(first) == 1
+    written = {path: path.stat().st_mtime_ns for path in Path(root).rglob("*.safetensors")}
+    assert cluster(root, "affinity", CONFIG, adapt="tsiam").failed == {}
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert cluster(root, "hac", CONFIG, k_from=4, adapt="tsiam", force=True).failed == {}
+    assert files(root) == first
+
+
+@pytest.mark.usefixtures("_ray")
+@pytest.mark.parametrize("method", ["hac", "videoclusternet"])
+def test_the_threshold_is_carried_into_the_adapted_space_and_the_teacher_is_used(root: str, method: str) -> None:
+    summary = cluster(root, method, CONFIG, adapt="selfdistill")
+    assert summary.failed == {}
+    record = Dataset.open(root).derived_record("clusters", f"{method}-selfdistill", "hamilton")
+    assert record is not None
+    notes = record.notes["adaptation"]
+    assert notes["on"] == "stored embeddings"
+    assert (notes["threshold"] or "").startswith("carried over") == (method == "hac")
+    table = Dataset.open(root).derived("clusters", f"{method}-selfdistill", "hamilton")
+    assert table is not None
+    assert table["cluster_id"].to_pylist().count(-1) == notes["unknown"]
+
+
+@pytest.mark.usefixtures("_ray")
+def test_the_network_itself_learns_from_the_stored_chips_of_a_clip(root: str, pack_folder: Path) -> None:
+    overrides = [*SHORT, f"cluster.adapt.selfdistill.pack={pack_folder}", "cluster.adapt.selfdistill.iterations=1"]
+    overrides += ["cluster.adapt.selfdistill.first_epochs=1", "cluster.adapt.selfdistill.heads_only_epochs=0"]
+    summary = cluster(root, "videoclusternet", load_config(overrides=overrides), adapt="selfdistill-network")
+    assert summary.failed == {}
+    record = Dataset.open(root).derived_record("clusters", summary.run, "hamilton")
+    assert record is not None
+    assert record.notes["adaptation"]["on"] == "the recognition network, 14 chips"
+
+
+def test_an_unknown_adaptation_and_a_network_on_top_of_a_model_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no adaptation 'tsam'; there are: tsiam, ssiam, selfdistill"):
+        cluster("nowhere", "hac", CONFIG, adapt="tsam")
+    with pytest.raises(ConfigError, match="leave out --model"):
+        cluster("nowhere", "hac", CONFIG, model="model", adapt="selfdistill-network")
