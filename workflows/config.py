@@ -88,13 +88,15 @@ def load_config(file: Path | None = None, overrides: Iterable[str] = ()) -> Conf
         raise ConfigError("\n".join(_explain(problem, file) for problem in error.errors())) from error
 
 
-def keys(section: type[Section] = Config, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Every key with its default and its meaning, in the order of the classes."""
-    for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield from keys(field.annotation, f"{prefix}{name}.")
+def keys(section: Section | None = None, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Every key with its default and its meaning, in the order of the classes; by default of the whole `Config`."""
+    section = section or Config()
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)  # a section may have other defaults in one place than in another
+        if isinstance(value, Section):
+            yield from keys(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", field.default, field.description or ""
+            yield f"{prefix}{name}", value, field.description or ""
 
 
 def _from_file(file: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 from workflows import printing
 from workflows.cli.app import app, import_app, labels_app
 from workflows.cli.options import MAIN, MORE, DatasetOption, JsonOption
-from workflows.config import Config, keys
+from workflows.config import keys
 from workflows.console import out, write_json
 
 
@@ -119,4 +119,4 @@ def import_labels(
 @app.command("config", rich_help_panel=MORE)
 def show_config() -> None:
     """Print every key of the configuration with its default and its meaning, as YAML."""
-    printing.configuration(keys(Config))
+    printing.configuration(keys())
