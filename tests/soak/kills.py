@@ -37,7 +37,7 @@ def main() -> None:
         )
         tally = kill_at_random(castmine, undisturbed, Path(folder), chosen.seed, victims, tell)
     for what, number in sorted(tally.killed.items()):
-        print(f"  killed: {what:<20} {number:4}")
+        print(f"  killed: {what:<56} {number:4}")
     print(f"  datasets with the bytes of an undisturbed harvest: {tally.datasets} of {tally.datasets}")
     print(f"  temporary files left on disk, seen by no reader:   {tally.leftovers}")
 

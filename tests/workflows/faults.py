@@ -94,17 +94,19 @@ def wait_for(found: Callable[[], object], seconds: float = 120) -> object:
     raise AssertionError("it did not happen")
 
 
-def workers() -> dict[int, str]:
-    """What the harvest workers are at whose ancestor is this process, by process id."""
+def workers() -> list[int]:
+    """Process ids of the harvest workers whose ancestor is this process."""
     titles = {
         int(folder.name): _read(folder / "cmdline") for folder in Path("/proc").iterdir() if folder.name.isdigit()
     }
-    found = {pid: title for pid, title in titles.items() if title.startswith("ray::HarvestWorker")}
-    return {
-        pid: title.strip("\0 ").removeprefix("ray::HarvestWorker").lstrip(".") or "waiting"
-        for pid, title in found.items()
-        if os.getpid() in _ancestors(pid)
-    }
+    found = [pid for pid, title in titles.items() if title.startswith("ray::HarvestWorker")]
+    return sorted(pid for pid in found if os.getpid() in _ancestors(pid))
+
+
+def how_far(dataset: Path) -> str:
+    """What a harvest has left so far."""
+    committed = len(list((dataset / "records/movies").glob("*.json")))
+    return f"{committed} movies committed, {len(staged(dataset))} segments staged"
 
 
 def _ancestors(pid: int) -> Iterator[int]:
@@ -127,7 +129,7 @@ class Tally:
     datasets: int = 0
     """Brought to their end, each with the bytes of an undisturbed one."""
     killed: Counter[str] = field(default_factory=Counter)
-    """Processes killed, by what they were at."""
+    """Processes killed, by how far the harvest was."""
     leftovers: int = 0
     """Temporary files that the killed left, which no reader sees."""
 
@@ -171,9 +173,9 @@ def _harvest_and_kill(
         if process.poll() is not None or not found:
             continue
         kind = waiting.pop()
-        pid = process.pid if kind == "driver" else chance.choice(sorted(found))
+        pid = process.pid if kind == "driver" else chance.choice(found)
+        tally.killed[f"{kind}: {how_far(dataset)}"] += 1
         os.kill(pid, signal.SIGKILL)
-        tally.killed["driver" if kind == "driver" else f"worker in {found[pid]}"] += 1
         if kind == "driver":
             break
         wait_for(lambda victim=pid: victim not in workers())

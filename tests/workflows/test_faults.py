@@ -30,8 +30,8 @@ def test_workers_and_drivers_killed_at_random_instants_cost_time_and_no_byte(
     castmine: Castmine, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     tally = kill_at_random(castmine, undisturbed, tmp_path, seed=5, victims={"worker": 5, "driver": 2})
-    assert tally.killed["driver"] == 2
     assert tally.killed.total() == 7
+    assert sum(number for what, number in tally.killed.items() if what.startswith("driver")) == 2
     assert tally.datasets >= 1
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
+from harvest.dataset.read import Dataset
 from tests.workflows.conftest import Castmine
-from tests.workflows.faults import Undisturbed, wait_for, workers
+from tests.workflows.faults import Undisturbed, staged, wait_for, workers
 
 MACHINE = {"object_store_memory": 100 * 2**20}
 
@@ -34,8 +35,12 @@ def test_a_head_alone_says_what_is_missing_and_a_machine_that_is_lost_costs_only
     for _ in range(2):  # one core each: one worker each
         last = head.add_node(num_cpus=1, **MACHINE)
     process = castmine.start(*command, RAY_ADDRESS=head.address)
-    wait_for(lambda: list(workers().values()) == ["harvest", "harvest"] or process.poll() is not None)
+    wait_for(lambda: staged(dataset) or Dataset.open(dataset).records())  # both are at work, for they began together
+    at_work = workers()
+    assert len(at_work) == 2, "one on each machine"
     head.remove_node(last, allow_graceful=False)
+    wait_for(lambda: len(set(workers()) & set(at_work)) == 1)
+    assert process.poll() is None, "it is in mid-harvest"
     said, wrong = process.communicate(timeout=200)
     assert process.returncode == 0, said + wrong
     assert "Traceback" not in said + wrong
