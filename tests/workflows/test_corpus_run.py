@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import yaml
 
 from harvest.dataset.read import Dataset
+from tests.s3.bucket import Bucket
 from tests.workflows.conftest import Castmine, Harvested, digests
 from tests.workflows.test_harvest import run_lightly
 
@@ -179,6 +181,24 @@ def test_by_force_a_shard_that_was_lost_comes_back_to_the_byte(
     assert "1 harvested" in castmine(*only, "--force").out
     assert digests(dataset) == before
     assert (dataset / record.shards["faces"].path).exists()
+
+
+@pytest.mark.slow
+def test_a_corpus_whose_dataset_lies_in_a_bucket_is_kept_as_on_a_disk(
+    castmine: Castmine, harvested: Harvested, bucket: Bucket, tmp_path: Path
+) -> None:
+    root = f"{bucket.url}/films"
+    fsspec.filesystem("s3").put(str(harvested.dataset), root, recursive=True)
+    section = {"movies": str(harvested.corpus), "dataset": root, "models": str(harvested.models), "train": None}
+    config = tmp_path / "corpus.yaml"
+    config.write_text(yaml.safe_dump({"corpus": {**section, "report": str(tmp_path / "sheets")}}))
+    assert "1 clustered anew" in castmine("corpus", "--config", config).out
+    assert (tmp_path / "sheets" / "hamilton.html").exists()
+    run_lightly("corpus", "--config", config)
+    report = json.loads((tmp_path / "sheets" / "report.json").read_text())
+    assert [stage["state"] for stage in report["stages"]] == ["unchanged", "left out", "unchanged", "unchanged"]
+    assert "1 movies committed" in castmine("status", "--dataset", root).out
+    assert castmine("card", "--dataset", root).out.count("hamilton") >= 1
 
 
 def test_a_config_that_does_not_say_what_to_harvest_is_refused(castmine: Castmine, tmp_path: Path) -> None:
