@@ -70,7 +70,7 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
 def _shard_files(protocol: str, snapshot: Snapshot) -> ShardFiles:
     files = [file for file in snapshot.files() if _protocol(file) == protocol]
     fs, _ = open_filesystem(files[0])
-    paths = {file: fsspec.core.url_to_fs(file)[1] for file in files}
+    paths = {file: str(fs._strip_protocol(file)) for file in files}
     sizes = {path: snapshot.sizes[file] if file in snapshot.sizes else fs.size(path) for file, path in paths.items()}
     return ShardFiles(protocol, fs, sizes)
 

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import fsspec
+import pyarrow as pa
 import pytest
+import s3fs
 
 from harvest.dataset.read import Dataset
 from harvest.dataset.store import Store
@@ -13,7 +15,7 @@ from tests.harvest import small_dataset
 from tests.s3.bucket import Bucket
 from tests.workflows.conftest import Castmine, Harvested
 from tests.workflows.faults import wait_for
-from workflows.sql.select import run_query
+from workflows.sql.select import batches, open_locked, run_query
 
 
 def test_a_bucket_gets_what_a_disk_gets_also_when_it_answers_503_now_and_then(
@@ -95,7 +97,23 @@ def test_a_query_reads_the_committed_shards_of_a_bucket_and_nothing_else(bucket:
         with pytest.raises(QueryError):
             run_query(snapshot, query)
     assert dataset.store.files("") == before
-    bucket.refuse(0)
+
+
+def test_a_query_that_a_bucket_does_not_answer_is_an_error_that_names_it(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    s3fs.S3FileSystem.clear_instance_cache()
+    snapshot = small_dataset.make(f"{bucket.url}/dataset").snapshot()
+    with open_locked(snapshot) as connection:
+        bucket.refuse(-1)
+        with pytest.raises(QueryError, match=f"check that {bucket.url} can be reached"):
+            pa.Table.from_batches(*batches(connection, "SELECT sum(faces) FROM tracks"))
+        bucket.refuse(0)
+        assert pa.Table.from_batches(*batches(connection, "SELECT sum(faces) AS n FROM tracks")).to_pylist() == [
+            {"n": 280}
+        ]
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_a_reader_sees_one_snapshot_while_movies_are_harvested_anew(bucket: Bucket) -> None:
