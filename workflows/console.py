@@ -94,6 +94,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def counted(number: int, thing: str) -> str:
+    """1 movie, 2 movies."""
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def write_json(path: Path | None, result: dict[str, Any]) -> None:
     """What `--json FILE` asks for: what the command printed, for scripts."""
     if path:

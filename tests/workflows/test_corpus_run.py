@@ -197,7 +197,7 @@ def test_a_corpus_whose_dataset_lies_in_a_bucket_is_kept_as_on_a_disk(
     run_lightly("corpus", "--config", config)
     report = json.loads((tmp_path / "sheets" / "report.json").read_text())
     assert [stage["state"] for stage in report["stages"]] == ["unchanged", "left out", "unchanged", "unchanged"]
-    assert "1 movies committed" in castmine("status", "--dataset", root).out
+    assert "1 movie committed" in castmine("status", "--dataset", root).out
     assert castmine("card", "--dataset", root).out.count("hamilton") >= 1
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError
 from workflows.config import Config
+from workflows.console import counted
 from workflows.corpus.config import ClusteringConfig
 from workflows.corpus.notes import StageNote, changes, digest, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
@@ -52,7 +53,7 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
         return StageOutcome(name, "failed", str(error), time.monotonic() - began)
     again = [movie.movie_id for movie in summary.movies if not movie.unchanged]
     characters = sum(movie.clusters for movie in summary.movies)
-    said = f"{len(summary.movies)} movies, {characters} characters"
+    said = f"{counted(len(summary.movies), 'movie')}, {counted(characters, 'character')}"
     if not summary.failed:
         note = StageNote(
             fingerprint=_fingerprint(clustering, config, weights),

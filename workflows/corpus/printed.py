@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from workflows.console import duration, err, out
+from workflows.console import counted, duration, err, out
 from workflows.corpus.dry_run import Estimate
 from workflows.corpus.outcome import CorpusSummary
 
@@ -41,14 +41,16 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
 
 def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
     """A plan with its arithmetic."""
-    out.print(f"harvest: {estimate.movies} movies, {estimate.unchanged} unchanged", markup=False)
+    out.print(f"harvest: {counted(estimate.movies, 'movie')}, {estimate.unchanged} unchanged", markup=False)
     if estimate.later:
         out.print(f"  {estimate.later} more are left for another run by --limit")
     if estimate.movies:
         unknown = estimate.movies - estimate.known
         guessed = f" ({unknown} of unknown length counted at the mean of the others)" if unknown else ""
         film = f"{duration(estimate.hours * 3600)} of film{guessed}"
-        out.print(f"  {film}: {estimate.segments} segments, {estimate.shards} shards", markup=False)
+        out.print(
+            f"  {film}: {counted(estimate.segments, 'segment')}, {counted(estimate.shards, 'shard')}", markup=False
+        )
         count = str(estimate.workers) if estimate.workers else "one for each core"
         total = f" = {estimate.workers * estimate.memory_gb:.1f} GiB" if estimate.workers else ""
         out.print(f"  workers: {count} × {estimate.memory_gb:.1f} GiB of memory{total}")
@@ -77,7 +79,7 @@ def _harvest(figures: dict[str, Any]) -> None:
     film = f"{duration(figures['movie_hours'] * 3600)} of film in {duration(figures['wall_s'])}"
     out.print(
         f"{film}: {speed or 0:.2f} h an hour · "
-        f"{figures['workers']} workers, {figures['worker_s']:.0f} worker-s{gpu} · "
+        f"{counted(figures['workers'], 'worker')}, {figures['worker_s']:.0f} worker-s{gpu} · "
         f"peak {figures['peak_bytes'] / 2**30:.2f} GiB a worker",
         markup=False,
     )

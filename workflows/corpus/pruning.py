@@ -2,6 +2,7 @@
 
 import time
 
+from workflows.console import counted
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.session import Session
 from workflows.harvest.gone import forget_movie
@@ -22,4 +23,4 @@ def prune_stage(session: Session, missing: tuple[str, ...]) -> StageOutcome:
         return StageOutcome(STAGE, "failed", said, time.monotonic() - began)
     for movie_id in missing:
         forget_movie(session.dataset, movie_id)
-    return StageOutcome(STAGE, "done", f"removed {len(missing)} movies", time.monotonic() - began)
+    return StageOutcome(STAGE, "done", f"removed {counted(len(missing), 'movie')}", time.monotonic() - began)

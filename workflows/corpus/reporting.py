@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError
+from workflows.console import counted
 from workflows.corpus.notes import StageNote, changes, digest, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.places import Places
@@ -29,7 +30,7 @@ def report_stage(session: Session, run: str) -> StageOutcome:
     taken = _taken(dataset, run)
     for movie_id in (earlier.movies.keys() if earlier else set()) - taken.keys():
         (places.sheets / page_name(movie_id)).unlink(missing_ok=True)  # of a movie that the dataset no longer has
-    said = f"{len(pages) - 1} cast sheets: {pages[0]}"
+    said = f"{counted(len(pages) - 1, 'cast sheet')}: {pages[0]}"
     note = StageNote(fingerprint=_fingerprint(places, run), movies=taken, outcome="done", said=said, at="")
     put_note(dataset.store, STAGE, note)
     return StageOutcome(STAGE, "done", said, time.monotonic() - began)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harvest.dataset.read import Dataset
 from harvest.errors import DatasetError
-from workflows.console import duration, out
+from workflows.console import counted, duration, out
 from workflows.journal.records import Journal, latest_journal, read_journal, run_ids
 
 SHOWN = 40
@@ -64,9 +64,13 @@ def print_status(status: Status) -> None:
         out.print("no run has kept a journal here yet; castmine harvest and castmine corpus do")
     else:
         _print_run(status.journal, status)
-    kept = f", segments of {status.staged} unfinished movies kept" if status.staged else ""
-    failed = f", {status.failures} failures (castmine failures --dataset {status.dataset})" if status.failures else ""
-    out.print(f"dataset: {status.committed} movies committed{failed}{kept}", markup=False, soft_wrap=True)
+    kept = f", segments of {counted(status.staged, 'unfinished movie')} kept" if status.staged else ""
+    failed = (
+        f", {counted(status.failures, 'failure')} (castmine failures --dataset {status.dataset})"
+        if status.failures
+        else ""
+    )
+    out.print(f"dataset: {counted(status.committed, 'movie')} committed{failed}{kept}", markup=False, soft_wrap=True)
 
 
 def _print_run(journal: Journal, status: Status) -> None:
@@ -81,7 +85,7 @@ def _print_run(journal: Journal, status: Status) -> None:
     states = ", ".join(f"{counts[state]} {state}" for state in (*ORDER, "unchanged") if counts[state])
     usage = journal.usage
     peak = f" · peak {usage.peak_bytes / 2**30:.2f} GiB a worker" if usage.peak_bytes else ""
-    out.print(f"{states or 'no movie to harvest'} · {usage.workers} workers{peak}", markup=False)
+    out.print(f"{states or 'no movie to harvest'} · {counted(usage.workers, 'worker')}{peak}", markup=False)
     colour = "red" if status.silent_s is not None or journal.outcome in ("broken", "failed") else ""
     out.print(Text(_standing(journal, status.silent_s), colour), soft_wrap=True)
 
