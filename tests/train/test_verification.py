@@ -1,9 +1,11 @@
 """Verification against definitions spelled out pair by pair, and on the benchmark of photographed faces."""
 
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -12,7 +14,7 @@ from tests.train.tracks import made_up_movie, phototracks
 from train.calibration import LinkDistances
 from train.config import VerificationConfig
 from train.mining import mine_movie
-from train.normalise import Floats, l2_normalised
+from train.normalise import Floats, l2_normalised, track_means
 from train.verification import (
     HardPairs,
     MovieVerification,
@@ -132,17 +134,37 @@ class HalfTurned:
 
     takes_faces = False
 
-    def embed_tracks(self, tracks: Floats) -> Floats:
+    def embed_tracks(self, tracks: Sequence[npt.ArrayLike] | Floats) -> Floats:
+        assert isinstance(tracks, np.ndarray)
         assert tracks.ndim == 2
         if not len(tracks):
             return np.zeros((0, 3))
         return l2_normalised(tracks[:, :3] + 0.01)
 
 
-def measured(seed: int, model: HalfTurned | None = None) -> MovieVerification:
+class HalfTurnedFaces:
+    """The same from the raw faces of tracks."""
+
+    takes_faces = True
+
+    def embed_tracks(self, tracks: Sequence[npt.ArrayLike] | Floats) -> Floats:
+        return HalfTurned().embed_tracks(track_means(list(tracks)))
+
+
+def measured(seed: int, model: HalfTurned | HalfTurnedFaces | None = None) -> MovieVerification:
     movie = made_up_movie(seed)
     mined = mine_movie(movie.faces, movie.links)
-    return verify_movie(movie.means, mined, movie.links, movie.identities, model, CONFIG)
+    return verify_movie(movie.means, mined, movie.links, movie.identities, model, CONFIG, faces=movie.faces)
+
+
+def test_a_model_that_takes_faces_is_asked_about_the_same_pairs() -> None:
+    means, faces = measured(0, HalfTurned()), measured(0, HalfTurnedFaces())
+    assert faces.named
+    assert means.named
+    assert faces.named.auc == means.named.auc
+    assert (faces.hard.positive == means.hard.positive).all()
+    assert (faces.hard.negative == means.hard.negative).all()
+    assert (faces.links.positive == means.links.positive).all()
 
 
 def test_a_model_is_asked_about_the_pairs_of_the_base() -> None:

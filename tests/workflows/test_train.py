@@ -23,14 +23,16 @@ from tests.workflows.conftest import Castmine
 from tests.workflows.test_verify import dataset
 from train.checkpoint import Checkpoints
 from train.config import CalibrationConfig, FitConfig, MiningConfig, TrainConfig
+from train.normalise import l2_normalised
 from train.presets import filled, recipe
 from train.registry import load_model
 from train.split import split_movies
 from workflows.cli import app
 from workflows.config import Config, RunConfig, load_config
+from workflows.train.closed_form import UNTOLD
 from workflows.train.movies import MovieJob, measure_one
 from workflows.train.rows import read_learning
-from workflows.train.run import TrainSummary, train
+from workflows.train.run import CLOSED_FORM, TrainSummary, train
 from workflows.train.workers import FitJob, fit_on_worker
 
 QUICK = FitConfig(epochs=3, epoch_steps=1)
@@ -213,6 +215,23 @@ def test_embeddings_shorter_than_the_views_are_a_corpus_like_any_other(tmp_path:
     config = CONFIG.model_copy(update={"train": CONFIG.train.model_copy(update={"mining": MiningConfig(views=2)})})
     root = dataset(tmp_path, movies(3))
     assert trained(root, "multiface-mvcorr", tmp_path / "model", config).card.curve
+
+
+def test_embeddings_stored_as_unit_vectors_tell_no_quality_and_the_card_says_so(tmp_path: Path) -> None:
+    unit = {
+        name: replace(movie, faces=[l2_normalised(faces) for faces in movie.faces]) for name, movie in movies().items()
+    }
+    card = trained(dataset(tmp_path, unit), CLOSED_FORM, tmp_path / "model").card
+    assert card.notes == (UNTOLD,)
+    assert not load_model(tmp_path / "model").takes_faces
+
+
+def test_the_closed_form_centres_faces_unless_told_not_to(corpus: str, tmp_path: Path) -> None:
+    trained(corpus, CLOSED_FORM, tmp_path / "centred")
+    assert load_model(tmp_path / "centred").takes_faces
+    plain = load_config(overrides=["train.centring.degree=null", "train.calibration.pairs=20"])
+    assert not trained(corpus, CLOSED_FORM, tmp_path / "plain", plain).card.notes
+    assert not load_model(tmp_path / "plain").takes_faces
 
 
 def test_both_a_preset_and_a_method_is_wrong_usage(castmine: Castmine, corpus: str, tmp_path: Path) -> None:
