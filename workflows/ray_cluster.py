@@ -58,7 +58,8 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
         with _own_sigterm():
             ray.init(address=address, **settings)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise CastmineError(f"no Ray cluster could be used at {address}: {error}") from error
+        remedy = "" if local else "; the head must have the same Ray, Python and token (RAY_AUTH_TOKEN)"
+        raise CastmineError(f"no Ray cluster could be used at {address}: {error}{remedy}") from error
     try:
         yield _cores()
     finally:
