@@ -55,7 +55,7 @@ class FaceCentring:
     coefficients: Floats
     """(p + 1, d): the mean face as a polynomial in t."""
     lengths: Floats
-    """(3,): t̄, and the lowest and highest t at which the polynomial is believed; beyond, it stays as it is there."""
+    """(3,): t̄, and the lowest and highest t that are believed; beyond, mean face and weight stay as they are there."""
     weight: float
     """w."""
 
@@ -70,7 +70,7 @@ class FaceCentring:
         mean, lowest, highest = self.lengths
         believed = length.clip(lowest, highest)[:, None]
         centred: Floats = unit - believed ** np.arange(len(self.coefficients)) @ self.coefficients
-        centred *= np.exp(self.weight * (length - mean))[:, None]
+        centred *= np.exp(self.weight * (believed - mean))
         return centred
 
     def apply_all(self, tracks: Sequence[npt.ArrayLike]) -> list[Floats]:

@@ -60,8 +60,8 @@ def test_what_is_left_of_a_face_tells_nothing_of_its_length() -> None:
     assert after < 0.05
 
 
-def test_beyond_the_lengths_it_was_fitted_to_the_mean_face_stays_as_it_is() -> None:
-    centring = fitted(tracks(3), weight=0)
+def test_beyond_the_lengths_it_was_fitted_to_mean_face_and_weight_stay_as_they_are() -> None:
+    centring = fitted(tracks(3))
     face = np.eye(5)[:1]
     _, _, highest = centring.lengths
     far, farther = (centring.apply(face * np.exp(highest + beyond)) for beyond in (0.0, 5.0))
