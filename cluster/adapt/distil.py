@@ -38,11 +38,13 @@ class Distilling:
         counts: Integers,
         cannot_link: Integers,
         config: AdaptConfig,
+        piece: int | None = None,
     ) -> None:
         """`counts` (n,) faces of each track; `backbone` gives embeddings of `size` d of what `views` gives; it is
-        trained too, where it has parameters."""
+        trained too, where it has parameters, by gradients of `piece` pairs at a time, unset: of a step's all."""
         self._views, self._counts, self._cannot_link = views, counts, cannot_link
         self._config, self._seed = config.selfdistill, config.seed
+        self._piece = piece or config.selfdistill.batch
         self._track = np.repeat(np.arange(len(counts)), counts)
         self._first = np.cumsum(counts) - counts
         heads = build_heads(size, config.seed)
@@ -91,33 +93,27 @@ class Distilling:
         self._follow()
 
     def _step(self, faces: Integers, partners: Integers, generator: torch.Generator) -> float:
+        """One change of the student. Its gradient is summed over pieces of the pairs, so that one piece's memory is
+        enough; the loss is a mean over pairs, so the sum is the whole's."""
         groups = ((self._config.global_crops, GLOBAL_SCALE), (self._config.local_crops, LOCAL_SCALE))
-        taught, learned = [], []
+        taught, seen = [], []
         for count, scale in groups:
             if not count:
                 continue
+            crops = self._views.crops(partners, count, scale, generator)
             with torch.no_grad():
-                taught.append(self._crops(self.teacher, partners, count, scale, generator))
-            learned.append(self._crops(self.student, faces, count, scale, generator))
+                taught.append(_branch(self.teacher, crops.unflatten(0, (count, -1))))
+            seen.append(self._views.crops(faces, count, scale, generator).unflatten(0, (count, -1)))
         self._loss.observe(taught)
-        loss = self._loss(taught, learned)
         self._optimiser.zero_grad()
-        loss.backward()
+        total = 0.0
+        for piece in torch.arange(len(faces)).split(self._piece):
+            learned = [_branch(self.student, crops[:, piece]) for crops in seen]
+            loss = self._loss([outputs[:, piece] for outputs in taught], learned) * (len(piece) / len(faces))
+            loss.backward()
+            total += float(loss.detach())
         self._optimiser.step()
-        return float(loss.detach())
-
-    def _crops(
-        self,
-        branch: nn.ModuleDict,
-        faces: Integers,
-        count: int,
-        scale: tuple[float, float],
-        generator: torch.Generator,
-    ) -> Tensor:
-        """(count, n, d)"""
-        crops = self._views.crops(faces, count, scale, generator)
-        outputs: Tensor = branch["head"](branch["backbone"](crops))
-        return outputs.reshape(count, len(faces), -1)
+        return total
 
     def _partners(self, numbers: np.random.Generator) -> Integers:
         """(f,) of each face a face of a track that matches its own; of an unmatched track another of its own faces,
@@ -178,3 +174,9 @@ class Distilling:
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"student": self.student, "teacher": self.teacher, "loss": self._loss}
+
+
+def _branch(branch: nn.ModuleDict, crops: Tensor) -> Tensor:
+    """(count, n, …) crops → (count, n, d)."""
+    outputs: Tensor = branch["head"](branch["backbone"](crops.flatten(0, 1)))
+    return outputs.unflatten(0, crops.shape[:2])

@@ -13,6 +13,9 @@ from cluster.constraints import Integers
 from cluster.tracks import Faces
 from harvest.errors import ModelsError
 
+PIECE = 8
+"""Pairs whose gradient is taken at once: 48 crops, which take 1.2 GB; a step's 32 would take 4.6."""
+
 
 def selfdistill_network(
     faces: Faces, cannot_link: Integers, config: AdaptConfig, keeper: Keeper, chips: Chips | None = None
@@ -36,7 +39,7 @@ def selfdistill_network(
     counts = np.array([len(rows) for rows in chosen])
     backbone = nn.Sequential(recogniser.network, Scaled())
     views = ChipViews(jpegs, recogniser)
-    distilling = Distilling(views, backbone, recogniser.size, counts, cannot_link, config)
+    distilling = Distilling(views, backbone, recogniser.size, counts, cannot_link, config, PIECE)
     return distilling.run(keeper, {"on": f"the recognition network, {len(jpegs)} chips"})
 
 

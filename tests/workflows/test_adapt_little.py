@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harvest.dataset.forget import forget
 from harvest.dataset.read import Dataset
+from harvest.dataset.vacuum import vacuum
 from harvest.errors import CastmineError
 from workflows.cluster.job import ClusterJob
 from workflows.cluster.task import cluster_one
@@ -64,6 +67,16 @@ def test_every_movie_gets_a_cast_and_the_notes_say_what_was_not_done(root: str, 
         assert answer.clusters == 1
     if "not_adapted" in notes and movie != "one track":
         assert (answer.threshold, notes["threshold"]) == (0.6, "the base's own: the movie was not adapted")
+
+
+def test_vacuum_keeps_what_records_name_and_forget_leaves_nothing_of_it(root: str, tmp_path: Path) -> None:
+    dataset = Dataset.open(str(shutil.copytree(root, tmp_path / "kept")))
+    cluster_one(job(dataset.store.root, "no links", "ssiam"))
+    far = datetime(2999, 1, 1, tzinfo=UTC)
+    assert vacuum(dataset, far, timedelta(0)) == []
+    assert fitted(tmp_path / "kept")
+    forget(dataset, "no links")
+    assert not any("no links" in path for path in fitted(tmp_path / "kept"))
 
 
 def test_imported_tracks_have_no_chips_to_train_a_network_on(root: str, pack_folder: Path) -> None:

@@ -20,6 +20,8 @@ FACE_BYTES = 20
 """Per number of a face: read as float32, normalised to float64, and once more through a model."""
 ADAPT_GB = 0.7
 """What fitting to a movie takes beside its faces: torch, the network, and SSiam's 3,000² distances."""
+NETWORK_GB = 1.5
+"""What training a recognition network takes more: the activations of 48 crops of 112 px."""
 ADAPTED_NUMBERS = 512
 """Numbers of an adapted face, in student and teacher together, beside those it came with."""
 
@@ -80,4 +82,5 @@ def memory_gb(job: ClusterJob, movie: MovieRecord) -> float:
     method = METHODS[job.method]
     numbers = movie.embedding_size + (ADAPTED_NUMBERS if job.adapt else 0)
     faces = movie.rows("faces") * numbers * FACE_BYTES / 1e9 if method.needs_faces or job.adapt else 0.0
-    return PROCESS_GB + (ADAPT_GB if job.adapt else 0.0) + faces + method.memory_gb(movie.rows("tracks"))
+    adapting = (ADAPT_GB if job.adapt else 0.0) + (NETWORK_GB if job.adapt == "selfdistill-network" else 0.0)
+    return PROCESS_GB + adapting + faces + method.memory_gb(movie.rows("tracks"))

@@ -8,6 +8,7 @@ import torch
 
 from cluster.adapt import ADAPTATIONS
 from cluster.adapt.adapted import Keeper
+from cluster.adapt.distil import Distilling
 from cluster.adapt.distillation import DistillationLoss
 from cluster.adapt.schedule import epochs_of, place_of, rate_at
 from cluster.adapt.views import EmbeddingViews
@@ -119,3 +120,15 @@ def test_tracks_of_one_face_and_no_links_are_no_error():
     faces, _, _ = made_up(faces=1)
     adapted = ADAPTATIONS["selfdistill"](faces, NONE, CONFIG, Keeper())
     assert np.isfinite(adapted.means()).all()
+
+
+def test_a_step_in_pieces_is_the_step_as_a_whole():
+    faces, links, _ = made_up()
+    views = EmbeddingViews(faces, SHORT)
+    counts = np.array([len(track) for track in faces])
+    whole, pieces = (
+        Distilling(views, torch.nn.Identity(), 16, counts, links, CONFIG, piece).run(Keeper(), {})
+        for piece in (None, 5)
+    )
+    np.testing.assert_allclose(pieces.curve, whole.curve, rtol=1e-5)
+    np.testing.assert_allclose(np.concatenate(pieces.student), np.concatenate(whole.student), atol=1e-3)
