@@ -4,6 +4,7 @@ Keys, region and endpoint of a bucket are taken as every tool for S3 takes them:
 (AWS_ENDPOINT_URL for one that is not Amazon's), a profile, or the machine's role.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,10 @@ def _why(error: Exception) -> str:
 
 
 def _remedy(url: str, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "free some space (a movie of a bucket is copied to $TMPDIR) and run the same command again"
+    if not is_remote(url):
+        return "check the folder's owner and permissions"
     bucket = "/".join(url.split("/")[:3])
     if isinstance(error, PermissionError) or "credentials" in str(error).lower():
         return f"check that the keys (AWS_ACCESS_KEY_ID …, a profile or a role) may list, read and write {bucket}"

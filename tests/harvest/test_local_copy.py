@@ -1,5 +1,6 @@
 """Movies of a bucket on this machine: one copy for all, gone with its last reader, and never a wrong one."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -75,6 +76,20 @@ def test_what_a_killed_worker_left_is_swept_or_made_whole(bucket: Bucket, tmp_pa
     copy.let_go()
     path.write_bytes(b"litter")
     sweep(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_without_room_for_the_copy_is_named(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = put(bucket, "a.mp4", b"frames")
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(VideoDecodeError, match=r"No space left on device; free some space .*\$TMPDIR"):
+        LocalCopy(tmp_path).path(uri, source_stamp(uri)).__enter__()
     assert os.listdir(tmp_path) == []
 
 
