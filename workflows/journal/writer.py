@@ -54,7 +54,8 @@ class JournalWriter:
         """Ask `source`, cheap and safe from another thread, for fields at every heartbeat from now on."""
         self._source = source
         self.say(**source())
-        self._write()
+        if self._thread.is_alive():  # only a run that has work keeps a journal
+            self._write()
 
     def unfollow(self) -> None:
         """Ask the source once more and never again: what it tells of has ended."""
