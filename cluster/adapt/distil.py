@@ -102,14 +102,17 @@ class Distilling:
                 continue
             crops = self._views.crops(partners, count, scale, generator)
             with torch.no_grad():
-                taught.append(_branch(self.teacher, crops.unflatten(0, (count, -1))))
-            seen.append(self._views.crops(faces, count, scale, generator).unflatten(0, (count, -1)))
+                taught.append(_branch(self.teacher, _by_crop(crops, count)))
+            seen.append(_by_crop(self._views.crops(faces, count, scale, generator), count))
         self._loss.observe(taught)
         self._optimiser.zero_grad()
         total = 0.0
-        for piece in torch.arange(len(faces)).split(self._piece):
+        for start in range(0, len(faces), self._piece):
+            piece = slice(start, min(start + self._piece, len(faces)))
             learned = [_branch(self.student, crops[:, piece]) for crops in seen]
-            loss = self._loss([outputs[:, piece] for outputs in taught], learned) * (len(piece) / len(faces))
+            loss = self._loss([outputs[:, piece] for outputs in taught], learned) * (
+                (piece.stop - piece.start) / len(faces)
+            )
             loss.backward()
             total += float(loss.detach())
         self._optimiser.step()
@@ -176,7 +179,12 @@ class Distilling:
         return {"student": self.student, "teacher": self.teacher, "loss": self._loss}
 
 
+def _by_crop(crops: Tensor, count: int) -> Tensor:
+    """(count · n, …) → (count, n, …)."""
+    return crops.reshape(count, -1, *crops.shape[1:])
+
+
 def _branch(branch: nn.ModuleDict, crops: Tensor) -> Tensor:
     """(count, n, …) crops → (count, n, d)."""
     outputs: Tensor = branch["head"](branch["backbone"](crops.flatten(0, 1)))
-    return outputs.unflatten(0, crops.shape[:2])
+    return _by_crop(outputs, len(crops))

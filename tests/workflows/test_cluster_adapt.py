@@ -73,6 +73,7 @@ def test_the_threshold_is_carried_into_the_adapted_space_and_the_teacher_is_used
     assert table["cluster_id"].to_pylist().count(-1) == notes["unknown"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_ray")
 def test_the_network_itself_learns_from_the_stored_chips_of_a_clip(root: str, pack_folder: Path) -> None:
     overrides = [*SHORT, f"cluster.adapt.selfdistill.pack={pack_folder}", "cluster.adapt.selfdistill.iterations=1"]
