@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -239,3 +240,27 @@ def test_how_a_run_stands_is_one_line(said: dict[str, object], silent_s: float |
     begun = {"started_at": "2026-11-22T02:15:00+00:00", "heartbeat_at": "2026-11-22T02:15:30+00:00", "heartbeat_s": 5}
     where = {"run_id": "r", "command": "corpus", "corpus": "c", "models": "m", "host": "h", "process": 1}
     assert line in _standing(Journal.model_validate(begun | where | said), silent_s)
+
+
+def test_the_journal_may_be_asked_while_the_driver_goes_on() -> None:
+    state = MovieState(Movie("m", "m.mp4"), total=100)
+    watch = HarvestWatch({"m": state})
+    failed: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            for _ in range(300):
+                watch.fields()
+        except BaseException as error:
+            failed.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    number = 0
+    while asking.is_alive():
+        number += 1
+        state.seconds[f"stage {number % 5000}"] += 1.0
+        watch({f"m: frames {number}-": 1.0}, Usage(workers=1))
+        if number % 5000 == 0:
+            state.seconds.clear()
+    assert failed == []

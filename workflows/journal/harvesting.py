@@ -38,7 +38,7 @@ class HarvestWatch:
         counts["unchanged"] = len(self._states) - len(movies)
         stages: Counter[str] = Counter()
         for state in self._states.values():
-            stages.update(state.seconds)
+            stages.update(dict(state.seconds))  # copied at once: the driver adds to it while this thread counts
         done, total = sum(movie.frames for movie in movies.values()), sum(movie.total for movie in movies.values())
         rate = self._rate(done) if self._began else 0.0
         unopened = sum(not movie.total and movie.state in ("waiting", "running") for movie in movies.values())
