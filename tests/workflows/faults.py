@@ -20,8 +20,9 @@ SPLIT = ("--workers", 1, "--segment-minutes", 0.05)
 """Two segments of hamilton.mp4, one after the other."""
 PATIENT = ("--set", "run.attempts=99", *SPLIT)
 """Work is tried again however often its worker is killed."""
-LONGEST_WAIT_S = 3.0
-"""A victim is killed within so many seconds of being found: a segment takes two to four."""
+INSTANTS_S = (2.0, 13.0)
+"""Seconds of its worker's own computing at which a victim is killed, however busy the machine is. A worker has imported
+and opened all by 5, staged the first segment by 7, committed the first movie by 9 and the second by 14."""
 
 
 class Command(Protocol):
@@ -103,6 +104,12 @@ def workers() -> list[int]:
     return sorted(pid for pid in found if os.getpid() in _ancestors(pid))
 
 
+def computed_s(pid: int) -> float:
+    """Seconds that a process has computed so far."""
+    user, system = (_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split() or [0] * 13)[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def how_far(dataset: Path) -> str:
     """What a harvest has left so far."""
     committed = len(list((dataset / "records/movies").glob("*.json")))
@@ -168,12 +175,12 @@ def _harvest_and_kill(
     """One command on the dataset, in which those who wait for it are killed; its exit status (-9: it was killed)."""
     process = castmine.start(*undisturbed.command(dataset, *PATIENT))
     while waiting and wait_for(lambda: workers() or process.poll() is not None) and process.poll() is None:
-        time.sleep(chance.uniform(0, LONGEST_WAIT_S))
-        found = workers()
-        if process.poll() is not None or not found:
+        worker, instant = chance.choice(workers() or [0]), chance.uniform(*INSTANTS_S)
+        wait_for(lambda victim=worker, at=instant: victim not in workers() or computed_s(victim) > at)
+        if process.poll() is not None or worker not in workers():
             continue
         kind = waiting.pop()
-        pid = process.pid if kind == "driver" else chance.choice(found)
+        pid = process.pid if kind == "driver" else worker
         tally.killed[f"{kind}: {how_far(dataset)}"] += 1
         os.kill(pid, signal.SIGKILL)
         if kind == "driver":

@@ -130,7 +130,7 @@ def test_a_decoder_that_hangs_or_swells_is_killed_and_tried_again_and_at_last_a_
         movie, tmp_path, *(f"{fault}-{when}" for fault in ("hangs", "swells") for when in ("always", "once"))
     )
     # a worker takes 0.6 GiB for this movie
-    config = load_config(None, [f"run.{key}" for key in ("stall_s=15", "attempts=2", "workers=2", "memory_gb=1")])
+    config = load_config(None, [f"run.{key}" for key in ("stall_s=12", "attempts=2", "workers=2", "memory_gb=1")])
     monkeypatch.setattr("workflows.harvest.jobs.HarvestWorker", FaultyWorker)
     dataset = Dataset.create(tmp_path / "dataset")
     states = run(dataset, corpus, harvested, config, ray_address)
@@ -141,7 +141,7 @@ def test_a_decoder_that_hangs_or_swells_is_killed_and_tried_again_and_at_last_a_
         "swells-once": "done",
     }
     hung, swollen = dataset.failures()
-    assert "hangs-always: frames 0-275: no progress for 15 s (run.stall_s)" in hung.message
+    assert "hangs-always: frames 0-275: no progress for 12 s (run.stall_s)" in hung.message
     assert "of memory and may take 1.5: raise run.memory_gb (tried 2 times)" in swollen.message
     for failure in (hung, swollen):
         assert (failure.error, failure.attempts) == ("WorkerLostError", 2)
