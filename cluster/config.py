@@ -8,6 +8,11 @@ from harvest.config import Section
 from train.config import CalibrationConfig, RankedPairsConfig, TrackPairsConfig
 from train.loss_config import ContrastiveConfig
 
+ADAPTATION_NAMES = ("tsiam", "ssiam", "selfdistill", "selfdistill-network")
+"""What may be fitted to a movie; here, for looking a name up must not load torch. cluster/adapt says how."""
+NEED_CHIPS = ("selfdistill-network",)
+"""Those that train the pack's own network: on stored chips, never on top of a model."""
+
 
 class BallConfig(Section):
     """Ball cluster's complete linkage."""

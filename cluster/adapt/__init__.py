@@ -13,6 +13,3 @@ ADAPTATIONS: dict[str, Adaptation] = {
     "selfdistill-network": selfdistill_network,
 }
 """What `castmine cluster --adapt NAME` may name."""
-
-NEED_CHIPS = {"selfdistill-network"}
-"""Those that train the pack's own network: on stored chips, never on top of a model."""

@@ -16,8 +16,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from cluster.adapt import ADAPTATIONS, NEED_CHIPS
+from cluster.adapt import ADAPTATIONS
 from cluster.adapt.adapted import Adapted, Chips, Keeper
+from cluster.config import NEED_CHIPS
 from cluster.tracks import Faces
 from harvest.dataset.commit import now
 from harvest.dataset.read import Dataset

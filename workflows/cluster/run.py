@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from cluster.config import ADAPTATION_NAMES, NEED_CHIPS
 from cluster.methods import METHODS
 from cluster.metrics import CorpusMetrics, score_corpus
 from harvest.dataset.commit import note_failure
@@ -69,6 +70,8 @@ def cluster(
         cores = _started_once(stack, address, config)
         wanted = k_from == "threshold" and not METHODS[method].finds_k
         thresholds, source = thresholds_for(dataset, records, method, loaded, config, cores) if wanted else ({}, "")
+        if adapt and source:
+            source = f"each movie's own after {adapt} ({config.cluster.adapt.threshold}); before, {source}"
         folder = str(Path(model).absolute()) if model else None  # tasks on a cluster run in folders of their own
         jobs = {
             record.movie_id: ClusterJob(
@@ -176,13 +179,10 @@ def _check_request(method: str, k_from: KFrom, adapt: str | None, model: str | N
         raise ConfigError(f"no clustering method {method!r}; there are: {', '.join(METHODS)}")
     if METHODS[method].finds_k and k_from != "threshold":
         raise ConfigError(f"{method} finds the number of characters itself: leave out --k-from {k_from}")
-    if adapt is not None:
-        from cluster.adapt import ADAPTATIONS, NEED_CHIPS  # torch, 2 s
-
-        if adapt not in ADAPTATIONS:
-            raise ConfigError(f"no adaptation {adapt!r}; there are: {', '.join(ADAPTATIONS)}")
-        if adapt in NEED_CHIPS and model:
-            raise ConfigError(f"{adapt} trains the pack's own network, not on top of a model: leave out --model")
+    if adapt is not None and adapt not in ADAPTATION_NAMES:
+        raise ConfigError(f"no adaptation {adapt!r}; there are: {', '.join(ADAPTATION_NAMES)}")
+    if adapt in NEED_CHIPS and model:
+        raise ConfigError(f"{adapt} trains the pack's own network, not on top of a model: leave out --model")
 
 
 def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
@@ -191,7 +191,5 @@ def _chosen(dataset: Dataset, movies: Sequence[str]) -> list[MovieRecord]:
         raise DatasetError(f"{dataset.root}: holds no movie yet; harvest or import some first")
     unknown = [movie for movie in movies if movie not in records]
     if unknown:
-        raise DatasetError(
-            f"{dataset.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}"
-        )
+        raise DatasetError(f"{dataset.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}")
     return [records[movie] for movie in dict.fromkeys(movies)] if movies else list(records.values())

@@ -9,7 +9,7 @@ from cluster.adapt.siamese import pair_batch
 from cluster.adapt.ssiam import RankedRows
 from cluster.adapt.threshold import adapted_threshold, carried_threshold
 from cluster.adapt.tsiam import TrackPairRows
-from cluster.config import AdaptConfig, SsiamConfig, TsiamConfig
+from cluster.config import ADAPTATION_NAMES, AdaptConfig, SsiamConfig, TsiamConfig
 from tests.cluster.adapt.movies import made_up, one_track
 from train.config import CalibrationConfig, NetworkConfig, RankedPairsConfig, TrackPairsConfig
 from train.fit import FitState
@@ -132,3 +132,8 @@ def test_a_threshold_comes_from_the_links_where_asked_for_and_is_carried_where_t
     assert "equal error" in adapted_threshold(adapted, links, base, 0.5, by_links)[1]
     assert "carried over" in adapted_threshold(adapted, links[:2], base, 0.5, by_links)[1]
     assert "carried over" in adapted_threshold(adapted, links, base, 0.5, CONFIG)[1]
+
+
+def test_every_name_that_may_be_asked_for_has_a_way_to_fit():
+    assert tuple(ADAPTATIONS) == ADAPTATION_NAMES
+    assert all(name.partition("-")[0] in AdaptConfig.model_fields for name in ADAPTATION_NAMES)
