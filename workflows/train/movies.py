@@ -20,8 +20,8 @@ from train.normalise import Integers, track_means
 from train.representation import Embedding
 from train.validation import MovieMeasures, measure_movie
 
-MINED, CENTRED = "mined", "centred"
-"""The runs of the table `tracklets`: of faces as they are, and centred by their quality."""
+TRACKLETS = "mined"
+"""The run of the table `tracklets`."""
 
 Progress = Callable[[int], None]
 """Is told how many movies are done."""
@@ -70,23 +70,22 @@ def measure_one(job: MovieJob) -> MovieMeasures:
     movie = current(dataset, job.movie_id)
     tracks = read_track_set(dataset, movie)
     centring = job.embedding.centring if job.embedding else job.centring
-    run = CENTRED if centring else MINED
     raw = read_face_embeddings(dataset, movie) if centring or not job.embedding else []
     faces: Sequence[npt.ArrayLike] = centring.apply_all(raw) if centring else raw
     means = track_means(faces, by_length=True) if centring and faces else tracks.means
-    if job.embedding is None:
-        mined = mine_movie(faces, tracks.cannot_link, job.config.mining, by_length=centring is not None)
-        commit_derived(dataset.store, "tracklets", run, movie.movie_id, movie.harvest_id, _table(movie, tracks, mined))
-        tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)
+    if job.embedding and not centring:
+        tracklets = read_mined(dataset, movie, job.config.mining.views).tracklets
     else:
-        tracklets = read_mined(dataset, movie, job.config.mining.views, run).tracklets
+        mined = mine_movie(faces, tracks.cannot_link, job.config.mining, by_length=centring is not None)
+        tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)
+        if not centring:  # the table says what anyone would mine; centred tracklets are one model's
+            rows = _table(movie, tracks, mined)
+            commit_derived(dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, rows)
     measures = measure_movie(tracklets, means, tracks.cannot_link, job.config, job.embedding)
     degree = job.config.centring.degree
-    return (
-        measures
-        if job.embedding or centring or degree is None
-        else replace(measures, faces=CentringSums.of(raw, degree))
-    )
+    if job.embedding or centring or degree is None:
+        return measures
+    return replace(measures, faces=CentringSums.of(raw, degree))
 
 
 def current(dataset: Dataset, movie_id: str) -> MovieRecord:
@@ -97,9 +96,9 @@ def current(dataset: Dataset, movie_id: str) -> MovieRecord:
     return movie
 
 
-def read_mined(dataset: Dataset, movie: MovieRecord, views: int, run: str = MINED) -> MinedRows:
+def read_mined(dataset: Dataset, movie: MovieRecord, views: int) -> MinedRows:
     """What `measure_one` committed. Raises DatasetError where the movie was harvested anew since."""
-    table = dataset.derived("tracklets", run, movie.movie_id)
+    table = dataset.derived("tracklets", TRACKLETS, movie.movie_id)
     if table is None:
         raise DatasetError(
             f"{movie.movie_id}: was harvested anew while it was being trained on; run the training again"
