@@ -51,6 +51,8 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
     states = ", ".join(f"{summary.count(state)} {word}" for state, word in _STATES if summary.count(state))
     missing = f" · {len(summary.gone)} gone from the corpus" if summary.gone else ""
     out.print(f"{states or 'nothing to do'}{missing} · {summary.seconds:.1f} s · {dataset}", markup=False)
+    if summary.not_pruned:
+        err.print(f"failed: prune: {summary.not_pruned}", style="red", markup=False)
     for movie in summary.movies:
         if movie.state == "failed":
             err.print(f"failed: {movie.movie.movie_id}: {movie.message}", style="red", markup=False)
@@ -67,6 +69,7 @@ def harvest_json(summary: HarvestSummary) -> dict[str, Any]:
         "failed": summary.count("failed"),
         "gone": list(summary.gone),
         "pruned": summary.pruned,
+        "not_pruned": summary.not_pruned,
         "labels": [asdict(change) for change in summary.labels],
         "stages": summary.stages(),
         "seconds": round(summary.seconds, 3),

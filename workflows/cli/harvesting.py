@@ -15,6 +15,8 @@ from workflows.cli.options import (
     DatasetOption,
     Device,
     JsonOption,
+    PruneAllOption,
+    PruneOption,
     SetOption,
     WaitOption,
     WorkersOption,
@@ -58,7 +60,8 @@ def harvest(
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Frames at once, for a GPU.", show_default="1")] = None,
     retry_failed: Annotated[bool, typer.Option(help="Only the movies that failed before.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Remove movies that are no longer in the corpus.")] = False,
+    prune: PruneOption = False,
+    prune_all: PruneAllOption = False,
     wait: WaitOption = False,
     address: AddressOption = None,
     config: ConfigOption = None,
@@ -79,8 +82,10 @@ def harvest(
         "batch": batch,
     }
     given = [f"run.{key}={value}" for key, value in flags.items() if value is not None]
-    summary = run(corpus, dataset, models, load_config(config, [*set_, *given]), address, retry_failed, prune, wait)
+    loaded = load_config(config, [*set_, *given])
+    most = 1.0 if prune_all else loaded.corpus.shrunk if prune else None
+    summary = run(corpus, dataset, models, loaded, address, retry_failed, most, wait)
     printing.harvested(summary, dataset)
     write_json(json_file, printing.harvest_json(summary))
-    if summary.count("failed"):
+    if summary.count("failed") or summary.not_pruned:
         raise typer.Exit(FAILED)

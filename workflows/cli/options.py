@@ -35,6 +35,10 @@ AddressOption = Annotated[
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Where another run is at work on the dataset, wait for its end.")
 ]
+PruneOption = Annotated[bool, typer.Option("--prune", help="Remove movies that are no longer in the corpus.")]
+PruneAllOption = Annotated[
+    bool, typer.Option("--prune-all", help="… also where that is more than half of them (corpus.shrunk).")
+]
 
 
 class Device(StrEnum):

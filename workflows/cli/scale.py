@@ -15,6 +15,8 @@ from workflows.cli.options import (
     DatasetOption,
     Device,
     JsonOption,
+    PruneAllOption,
+    PruneOption,
     SetOption,
     WaitOption,
     WorkersOption,
@@ -39,7 +41,8 @@ def corpus(
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Harvest only what failed before.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Do everything again, changed or not.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Remove movies that are no longer in the corpus.")] = False,
+    prune: PruneOption = False,
+    prune_all: PruneAllOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is to be done, and what it takes.")] = False,
     wait: WaitOption = False,
     workers: WorkersOption = None,
@@ -56,7 +59,7 @@ def corpus(
     from workflows.harvest.plan import Selection
 
     selection, told = Selection(retry_failed, limit, force), str(config or "FILE")
-    chosen = Choice(only.value if only else None, selection, prune, wait, told)
+    chosen = Choice(only.value if only else None, selection, prune, prune_all, wait, told)
     loaded = settings(config, set_, workers)
     if dry_run:
         from workflows.corpus.dry_run import as_json, plan_corpus

@@ -43,5 +43,5 @@ class CorpusConfig(Section):
     report: str | None = None
     """Folder of the cast sheets and of report.json; null: beside a dataset on disk, with -sheets after its name."""
     shrunk: float = Field(default=0.5, gt=0, le=1)
-    """--prune refuses to remove more than this share of the dataset's movies at once, unless --force is given: a corpus
-    that is not mounted looks like one from which everything is gone †."""
+    """--prune refuses to remove more than this share of the movies harvested from the corpus, and --prune-all does not:
+    a corpus of which a part is not mounted looks like one from which that part is gone †."""

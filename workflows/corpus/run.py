@@ -37,6 +37,8 @@ class Choice:
     selection: Selection = field(default_factory=Selection)
     prune: bool = False
     """Remove movies from the dataset that are no longer in the corpus."""
+    prune_all: bool = False
+    """… also where they are more than `corpus.shrunk` allows."""
     wait: bool = False
     """Where another run is at work on the dataset, wait for its end."""
     config_file: str = "corpus.yaml"
@@ -76,8 +78,8 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
                 harvested = _harvest(session, plan, journal)
                 outcomes.append(_of_harvest(harvested))
             missing = gone(session.dataset, session.movies)
-            if choice.prune and missing:
-                outcomes.append(prune_stage(session, missing))
+            if (choice.prune or choice.prune_all) and missing:
+                outcomes.append(prune_stage(session, missing, 1 if choice.prune_all else config.corpus.shrunk))
                 pruned = missing if outcomes[-1].state == "done" else ()
             for name, do in _later_stages(session, choice):
                 journal.say(stage=name)

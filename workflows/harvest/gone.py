@@ -1,11 +1,12 @@
 """What a dataset holds of a corpus that the corpus has no more: told by every harvest, removed only when asked."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from harvest.corpus import Movie
 from harvest.dataset.forget import Remains, forget
 from harvest.dataset.read import Dataset
 from harvest.identity import source_exists
+from workflows.console import counted
 from workflows.journal.records import strike_out
 
 
@@ -25,6 +26,28 @@ def gone(dataset: Dataset, movies: Iterable[Movie]) -> tuple[str, ...]:
         if failure.movie_id not in listed and failure.movie_id not in records and not source_exists(failure.uri):
             missing.add(failure.movie_id)
     return tuple(sorted(missing))
+
+
+def prune(dataset: Dataset, movies: Iterable[Movie], missing: Collection[str], most: float) -> str:
+    """Remove what `gone` found. Returns why nothing was removed, or nothing. Raises DatasetError.
+
+    Args:
+        movies: the whole corpus.
+        most: largest share that may go of the movies that were harvested from this corpus. Of more, the corpus itself
+            is likely to be missing, as a folder of which a part is not mounted; movies of other corpora do not count.
+    """
+    corpora = {movie.corpus for movie in movies}
+    held = {record.movie_id for record in dataset.records() if record.facts.corpus in corpora}
+    leaving = held & set(missing)  # of the others nothing but a failure is known
+    if held and len(leaving) / len(held) > most:
+        return (
+            f"{len(leaving)} of the {counted(len(held), 'movie')} harvested from this corpus are no longer in it, more "
+            f"than corpus.shrunk allows ({most:.0%}): nothing was removed; is all of the corpus mounted? "
+            "If they are really gone, say --prune-all, or castmine forget for each"
+        )
+    for movie_id in missing:
+        forget_movie(dataset, movie_id)
+    return ""
 
 
 def forget_movie(dataset: Dataset, movie_id: str) -> Remains:

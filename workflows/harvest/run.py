@@ -13,7 +13,8 @@ from harvest.dataset.read import Dataset
 from harvest.faces import Pack, find_pack
 from harvest.local_copy import sweep
 from workflows.config import Config
-from workflows.harvest.gone import forget_movie, gone
+from workflows.harvest.gone import gone
+from workflows.harvest.gone import prune as prune_gone
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Usage
@@ -35,6 +36,8 @@ class HarvestSummary:
     """Movies of the dataset that the corpus has no more."""
     pruned: bool = False
     """They were removed."""
+    not_pruned: str = ""
+    """Why they were not, although that was asked for."""
 
     def count(self, state: str) -> int:
         return sum(movie.state == state for movie in self.movies)
@@ -54,14 +57,16 @@ def harvest(
     config: Config,
     address: str | None = None,
     retry_failed: bool = False,
-    prune: bool = False,
+    prune: float | None = None,
     wait: bool = False,
 ) -> HarvestSummary:
     """Harvest a corpus into a dataset: what is new or changed, and nothing else.
 
     Args:
         corpus: see `harvest.corpus.list_corpus`. models: a pack's name or folder. address: of a Ray cluster.
-        retry_failed: only the movies that failed before. prune: remove movies that are no longer in the corpus.
+        retry_failed: only the movies that failed before.
+        prune: remove movies that are no longer in the corpus, where they are at most this share of those that were
+            harvested from it; None: keep them.
         wait: where another run is at work on the dataset, wait for its end.
 
     Raises:
@@ -78,9 +83,9 @@ def harvest(
         with own if plan.todo else nullcontext(own) as journal:
             summary = run_harvest(plan, opened, pack, config, journal, address)
         missing = gone(opened, movies)
-        for movie_id in missing if prune else ():
-            forget_movie(opened, movie_id)
-    return replace(summary, seconds=time.monotonic() - began, gone=missing, pruned=prune)
+        refused = prune_gone(opened, movies, missing, prune) if prune is not None else ""
+    pruned = prune is not None and not refused
+    return replace(summary, seconds=time.monotonic() - began, gone=missing, pruned=pruned, not_pruned=refused)
 
 
 def run_harvest(
