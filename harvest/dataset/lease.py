@@ -14,6 +14,8 @@ from harvest.dataset.store import Store
 
 LEASE = "lease.json"
 """Its place in the dataset."""
+TRIES = 3
+"""Of taking it, where it changes between the look and the put: one that is given back meanwhile is there to be had."""
 
 
 class Lease(Record):
@@ -41,14 +43,14 @@ def take(store: Store, wanted: Lease, at: datetime, gone: Gone = lambda lease: F
 
     Of several that try at once, one succeeds: by an exclusive create, or a put on the condition that it is unchanged.
     """
-    content, mark = store.get_marked(LEASE)
-    held = _parsed(content)
-    if held and not held.is_of(wanted) and held.expires > at and not gone(held):
-        return held
-    if store.put_if(LEASE, wanted.to_json(), mark):
-        return None
-    content, _ = store.get_marked(LEASE)
-    return _parsed(content) or wanted  # given back meanwhile: the next try finds it free
+    for _ in range(TRIES):
+        content, mark = store.get_marked(LEASE)
+        held = _parsed(content)
+        if held and not held.is_of(wanted) and held.expires > at and not gone(held):
+            return held
+        if store.put_if(LEASE, wanted.to_json(), mark) or _is_put(store, wanted):
+            return None
+    return holder(store) or wanted  # taken and given back under each try: the next finds it free
 
 
 def renew(store: Store, mine: Lease, expires: datetime) -> Lease | None:
@@ -58,7 +60,7 @@ def renew(store: Store, mine: Lease, expires: datetime) -> Lease | None:
     if not held or not held.is_of(mine):
         return None
     later = mine.model_copy(update={"expires": expires})
-    return later if store.put_if(LEASE, later.to_json(), mark) else None
+    return later if store.put_if(LEASE, later.to_json(), mark) or _is_put(store, later) else None
 
 
 def give_back(store: Store, mine: Lease) -> None:
@@ -76,6 +78,14 @@ def holder(store: Store) -> Lease | None:
 def until(at: datetime, seconds: float) -> datetime:
     """The time so many seconds later."""
     return at + timedelta(seconds=seconds)
+
+
+def _is_put(store: Store, wanted: Lease) -> bool:
+    """Whether a put that was said to have come too late was ours after all.
+
+    Where a bucket's answer is lost, its client puts again by itself, and is told that the file is there: the first put.
+    """
+    return holder(store) == wanted
 
 
 def _parsed(content: bytes | None) -> Lease | None:

@@ -62,6 +62,38 @@ def test_of_many_that_try_at_once_one_succeeds(store: Store, expired: bool) -> N
     assert held.pid == winners[0]
 
 
+def test_a_put_whose_answer_was_lost_is_known_as_ones_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a client of S3 does: it puts again by itself, and the second finds what the first has put."""
+    put_if = store.put_if
+
+    def lost(path: str, content: bytes, mark: str) -> bool:
+        put_if(path, content, mark)
+        return put_if(path, content, mark)
+
+    monkeypatch.setattr(store, "put_if", lost)
+    assert take(store, lease(1), NOON) is None
+    assert holder(store) == lease(1)
+    assert renew(store, lease(1), NOON + 3 * MINUTE)
+    assert take(store, lease(2), NOON) is not None, "another's is still another's"
+
+
+def test_a_lease_that_is_given_back_between_the_look_and_the_put_is_taken(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(store, lease(1), NOON)
+    put_if, tries = store.put_if, list[str]()
+
+    def late(path: str, content: bytes, mark: str) -> bool:
+        if not tries:
+            give_back(store, lease(1))
+        tries.append(path)
+        return put_if(path, content, mark)
+
+    monkeypatch.setattr(store, "put_if", late)
+    assert take(store, lease(2), NOON + MINUTE) is None
+    assert holder(store) == lease(2)
+
+
 def test_a_lease_that_cannot_be_read_holds_nobody_up(store: Store) -> None:
     store.put(LEASE, b"{half")
     assert take(store, lease(1), NOON) is None
