@@ -33,11 +33,14 @@ def adapted_threshold(
 
 
 def carried_threshold(base: Floats, means: Floats, threshold: float) -> tuple[float, float]:
-    """The share of the pairs of unit rows `base` (n, d) within the threshold, and the cosine distance within which as
-    large a share of the pairs of `means` (n, D) is; n ≥ 2."""
-    before, after = (1 - (rows @ rows.T)[np.triu_indices(len(rows), 1)] for rows in (base, means))
-    share = float((before <= threshold).mean())
-    return share, round(float(np.quantile(after, share).clip(0, 2)), 4)
+    """The share of the pairs of unit rows `base` (n, d) within the threshold, and a cosine distance within which as
+    many pairs of `means` (n, D) are: halfway to the next farther one; of none, halfway to the nearest; n ≥ 2."""
+    before, after = (
+        np.sort(1 - (rows @ rows.T)[np.triu_indices(len(rows), 1)]).clip(0, 2) for rows in (base, means)
+    )  # fmt: skip
+    nearer = int((before <= threshold).sum())
+    bounds = np.concatenate([[0.0], after, [2.0]])
+    return nearer / len(before), float(bounds[nearer : nearer + 2].mean())
 
 
 def _by_links(adapted: Adapted, cannot_link: Integers, config: AdaptConfig) -> tuple[float, str]:

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
+from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
+from onnx.numpy_helper import from_array
 
 from cluster.adapt import ADAPTATIONS
 from cluster.adapt.adapted import Chips, Keeper
@@ -56,6 +60,30 @@ def test_as_a_torch_module_it_embeds_real_chips_as_onnxruntime_does(models, chip
         embedded = recogniser.network(recogniser.normalised(chips)).numpy()
     np.testing.assert_allclose(embedded, models.embed(chips), atol=1e-4)
     assert (recogniser.size, recogniser.chip_size) == (models.embedding_size, models.chip_size)
+
+
+def test_a_batch_norm_of_the_file_keeps_its_statistics_whatever_is_embedded_with_it(tmp_path) -> None:
+    file = tmp_path / "with_batch_norm.onnx"
+    rng = np.random.default_rng(0)
+    shapes = {"kernel": (2, 3, 8, 8), "scale": (2,), "shift": (2,), "mean": (2,), "variance": (2,), "last": (392, 4)}
+    stored = [from_array(rng.random(shape, dtype=np.float32), name) for name, shape in shapes.items()]
+    nodes = [
+        make_node("Conv", ["faces", "kernel"], ["a"], strides=[8, 8]),
+        make_node("BatchNormalization", ["a", "scale", "shift", "mean", "variance"], ["b"]),
+        make_node("Flatten", ["b"], ["c"]),
+        make_node("Gemm", ["c", "last"], ["embedding"]),
+    ]
+    faces, embedding = (
+        make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("faces", ["n", 3, 112, 112]), ("embedding", ["n", 4]))
+    )
+    graph = make_graph(nodes, "small", [faces], [embedding], stored)
+    onnx.save(make_model(graph, opset_imports=[make_opsetid("", 13)], ir_version=8), file)
+    chips = torch.rand(3, 3, 112, 112)
+    (expected,) = onnxruntime.InferenceSession(file).run(None, {"faces": chips.numpy()})
+    found = load_recogniser(file).network
+    for rows in (slice(0, 1), slice(0, 3)):
+        np.testing.assert_allclose(found(chips[rows]).detach().numpy(), expected[rows], rtol=1e-4)
 
 
 def test_every_weight_gets_a_gradient(chips, pack_folder) -> None:

@@ -124,6 +124,17 @@ def test_a_carried_threshold_holds_the_same_share_of_pairs():
     assert (distances <= value + 1e-4).mean() == pytest.approx(share, abs=1e-9)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1e-6, 0.5, 2.0])
+def test_a_carried_threshold_has_neither_a_pair_more_nor_less_on_its_near_side(threshold):
+    rng = np.random.default_rng(1)
+    rows, others = (rng.normal(size=(9, 4)) for _ in range(2))
+    rows, others = (made / np.linalg.norm(made, axis=1, keepdims=True) for made in (rows, others))
+    upper = np.triu_indices(9, 1)
+    _, value = carried_threshold(rows, others, threshold)
+    assert ((1 - (others @ others.T)[upper]) <= value).sum() == ((1 - (rows @ rows.T)[upper]) <= threshold).sum()
+    assert carried_threshold(rows, np.tile(np.eye(4)[0], (9, 1)), 0.0) == (0, 0)
+
+
 def test_a_threshold_comes_from_the_links_where_asked_for_and_is_carried_where_they_are_too_few():
     faces, links, _ = made_up(spread=0.5)
     adapted = ADAPTATIONS["ssiam"](faces, links, CONFIG, Keeper())
