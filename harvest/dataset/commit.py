@@ -78,7 +78,10 @@ def commit_derived(
     notes: dict[str, Any] | None = None,
     at: str | None = None,
 ) -> DerivedRecord:
-    """Write a derived table of one movie and run; it replaces the run's earlier one of this movie."""
+    """Write a derived table of one movie and run; it replaces the run's earlier one of this movie.
+
+    Of a movie that was forgotten meanwhile nothing stays.
+    """
     shard = put_shard(store, name, table, movie_id, f"{file_name(run)[:80]}-{harvest_id}")  # file names end at 255
     record = DerivedRecord(
         table=name,
@@ -89,7 +92,20 @@ def commit_derived(
         notes=notes or {},
         created_at=at or now(),
     )
-    store.put(derived_record_path(name, run, movie_id), record.to_json())
+    return put_derived_record(store, record)
+
+
+def put_derived_record(store: Store, record: DerivedRecord) -> DerivedRecord:
+    """Make a derived file count, the file being there; both are taken back where the movie has been forgotten.
+
+    `forget` removes the movie's record first and looks again at the end: what is put before it looks it finds, and who
+    puts later finds no movie here.
+    """
+    path = derived_record_path(record.table, record.run, record.movie_id)
+    store.put(path, record.to_json())
+    if not store.exists(movie_record_path(record.movie_id)):
+        store.delete(path)
+        store.delete(record.shard.path)
     return record
 
 

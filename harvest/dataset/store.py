@@ -168,7 +168,9 @@ class Store:
 
 
 def _stamp(entry: dict[str, Any]) -> FileStamp:
+    """Times are of whole seconds: MinIO and Ceph list a file with milliseconds, and answer for it alone without."""
     modified = entry.get("LastModified") or entry.get("created")
+    modified = modified.replace(microsecond=0) if isinstance(modified, datetime) else None
     return FileStamp(int(entry["size"] or 0), modified, str(entry.get("ETag") or "").strip('"'))
 
 

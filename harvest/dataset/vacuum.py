@@ -13,6 +13,10 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.schema import DERIVED_FILES, DERIVED_TABLES
 from harvest.dataset.store import TEMPORARY, FileStamp
 
+WRITING = timedelta(minutes=10)
+"""A shard younger than this stays however short the grace time: `cluster`, `train` and the imports hold no lease, and
+one of them may be about to put the record that names it."""
+
 
 @dataclass(frozen=True)
 class Litter:
@@ -40,7 +44,7 @@ def litter(dataset: Dataset, at: datetime, grace: timedelta) -> list[Litter]:
     for path, stamp in sorted(files.items()):
         own = staged[_movie_folder(path)] if path.startswith("_staging/") else stamp.modified or at
         since = max(own, changed.get(str(PurePosixPath(path).parent), own))
-        if path not in named and at - since >= grace:
+        if path not in named and at - since >= grace and at - own >= WRITING:
             found.append(Litter(path, stamp.size, since, stamp))
     return found
 

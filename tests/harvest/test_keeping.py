@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from harvest.dataset.commit import commit_derived, commit_movie, note_failure
 from harvest.dataset.forget import forget, remains
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieFacts, SourceStamp, file_name, staging_folder
+from harvest.dataset.records import MovieFacts, SourceStamp, file_name, movie_record_path, staging_folder
 from harvest.dataset.schema import SCHEMAS
 from harvest.dataset.vacuum import litter, vacuum
 from harvest.dataset.views import connect
@@ -203,11 +202,52 @@ def test_a_forgetting_that_was_cut_short_is_taken_up_again(tmp_path: Path) -> No
     assert not [path for path in dataset.store.files("") if file_name(MOVIE) in path]
 
 
+def test_what_is_put_for_a_movie_while_it_is_forgotten_does_not_stay(root: str) -> None:
+    dataset = small_dataset.make(root)
+    rows, delete = rows_table("clusters", [{"movie_id": MOVIE, "track_id": 0}]), dataset.store.delete
+
+    def clustered_meanwhile(path: str) -> None:
+        if path == movie_record_path(MOVIE):
+            commit_derived(dataset.store, "clusters", "late", MOVIE, "h1", rows)
+        delete(path)
+
+    with mock.patch.object(dataset.store, "delete", clustered_meanwhile):
+        forget(dataset, MOVIE)
+    commit_derived(dataset.store, "clusters", "later", MOVIE, "h1", rows)
+    assert not [path for path in dataset.store.files("") if file_name(MOVIE) in path]
+
+
+def test_half_a_record_is_forgotten_too(tmp_path: Path) -> None:
+    dataset = small_dataset.make(tmp_path / "dataset")
+    half = tmp_path / "dataset" / f"{movie_record_path(MOVIE)}.{7:032x}.tmp"
+    half.write_bytes(b"{")
+    forget(dataset, MOVIE)
+    assert not half.exists()
+
+
+def test_a_listing_that_tells_times_to_the_millisecond_hinders_no_vacuum(bucket: Bucket) -> None:
+    """As those of MinIO and Ceph do, while their answer for one file tells whole seconds."""
+    dataset = small_dataset.make(f"{bucket.url}/dataset")
+    small_dataset._movie(dataset, "lonely", "h9", [], [], [], {})
+    later, find = datetime.now(UTC) + timedelta(minutes=11), dataset.store.fs.find
+
+    def exactly(path: str, **options: object) -> object:
+        found = find(path, **options)
+        if isinstance(found, dict):
+            for entry in found.values():
+                entry["LastModified"] = entry["LastModified"].replace(microsecond=123000)
+        return found
+
+    with mock.patch.object(dataset.store.fs, "find", exactly):
+        assert len(vacuum(dataset, later, timedelta(0))) == 4
+
+
 def test_vacuum_in_a_bucket_removes_the_shards_of_an_earlier_harvest(bucket: Bucket) -> None:
     dataset = small_dataset.make(f"{bucket.url}/dataset")
     small_dataset._movie(dataset, "lonely", "h9", [], [], [], {})
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
-    assert vacuum(dataset, now(), GRACE) == []
-    assert len(vacuum(dataset, now() + timedelta(minutes=1), timedelta(0))) == 4
-    assert vacuum(dataset, now() + timedelta(minutes=1), timedelta(0)) == []
+    later = datetime.now(UTC) + timedelta(minutes=11)
+    assert vacuum(dataset, datetime.now(UTC), GRACE) == []
+    assert vacuum(dataset, datetime.now(UTC), timedelta(0)) == [], "so young that its record may be about to be put"
+    assert len(vacuum(dataset, later, timedelta(0))) == 4
+    assert vacuum(dataset, later, timedelta(0)) == []
     assert connect(dataset.snapshot()).execute("SELECT count(*) FROM tracks").fetchall() == [(6,)]

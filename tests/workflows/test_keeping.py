@@ -1,6 +1,8 @@
 """Keeping a dataset from the command line: what is gone from the corpus, forget, vacuum, and two harvests at once."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 from harvest.dataset.commit import note_failure, put_movie_record
@@ -36,12 +38,15 @@ def test_what_is_gone_from_the_corpus_is_told_and_removed_only_when_asked(
 def test_forget_asks_removes_and_says_what_is_left_to_do(castmine: Castmine, tmp_path: Path) -> None:
     root, out = tmp_path / "dataset", tmp_path / "out.json"
     small_dataset.make(root)
+    (root / "_runs").mkdir()
+    (root / "_runs" / "20260101T000000.json").write_text('{"movies": {"it')
     castmine("forget", small_dataset.MOVIE, "--dataset", root, status=1)  # no answer is no
     assert Dataset.open(root).record(small_dataset.MOVIE)
     said = castmine("forget", small_dataset.MOVIE, "--dataset", root, "--yes", "--json", out).out
     assert "removed 5 records and" in said
     assert "the next harvest brings it back" in said
     assert not [path for path in root.rglob("*") if "it%27s" in path.name]
+    assert not list((root / "_runs").iterdir()), "a journal that cannot be read may name the movie"
     assert len(json.loads(out.read_text())["removed"]) > 5
     assert "has nothing of a movie" in castmine("forget", small_dataset.MOVIE, "-d", root, "--yes", status=2).err
 
@@ -50,6 +55,10 @@ def test_vacuum_tells_before_it_removes_and_keeps_to_its_grace_time(castmine: Ca
     root = tmp_path / "dataset"
     dataset = small_dataset.make(root)
     small_dataset._movie(dataset, "lonely", "h9", [], [], [], {})
+    empty = ("vacuum", "--dataset", root, "--older-than", "0s", "--dry-run")
+    assert "would remove 0 files" in castmine(*empty).out, "so young that its record may be about to be put"
+    for path in (root / "shards").rglob("*.parquet"):
+        os.utime(path, (time.time() - 660,) * 2)
     assert "removed 0 files" in castmine("vacuum", "--dataset", root).out
     assert "would remove 4 files" in castmine("vacuum", "--dataset", root, "--older-than", "0s", "--dry-run").out
     assert "removed 4 files" in castmine("vacuum", "--dataset", root, "--older-than", "0s").out

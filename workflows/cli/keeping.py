@@ -36,6 +36,7 @@ def forget(
     """
     from harvest.dataset.forget import remains
     from harvest.dataset.read import Dataset
+    from harvest.storage import cache_folder
     from workflows.harvest.gone import forget_movie
     from workflows.lease import lease_on
 
@@ -52,6 +53,8 @@ def forget(
         forget_movie(opened, movie)
     out.print(f"{movie}: removed {shards}", markup=False)
     out.print("cast sheets, exports and models made from it are not in the dataset: remove or train them anew")
+    if not opened.store.is_local:
+        out.print(f"other machines keep what they read of a bucket's records in {cache_folder()} until they read again")
     out.print("while its file is in the corpus, the next harvest brings it back")
     write_json(json_file, {"movie_id": movie, "removed": [*found.records, *found.files], "bytes": found.bytes})
 
@@ -68,7 +71,8 @@ def vacuum(
 ) -> None:
     """Remove files that no record names: shards of earlier harvests, staging of abandoned runs.
 
-    Queries that began before a movie was harvested anew still read its old files: let the grace time outlast them.
+    Queries that began before a movie was harvested anew still read its old files: let the grace time outlast them. What
+    is younger than ten minutes stays in any case: a command may be about to name it.
     """
     from harvest.dataset.read import Dataset
     from harvest.dataset.vacuum import litter

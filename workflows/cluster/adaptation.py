@@ -20,14 +20,13 @@ from cluster.adapt import ADAPTATIONS
 from cluster.adapt.adapted import Adapted, Chips, Keeper
 from cluster.config import NEED_CHIPS
 from cluster.tracks import Faces
-from harvest.dataset.commit import now
+from harvest.dataset.commit import now, put_derived_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import (
     DerivedRecord,
     MovieRecord,
     Shard,
     derived_file_path,
-    derived_record_path,
     file_name,
     staging_folder,
 )
@@ -157,7 +156,7 @@ def _commit(store: Store, movie: MovieRecord, adapted: Adapted, numbers: dict[st
         notes=numbers | {"notes": adapted.notes, "curve": adapted.curve},
         created_at=now(),
     )
-    store.put(derived_record_path(KIND, run, movie.movie_id), record.to_json())
+    put_derived_record(store, record)
 
 
 def _read(

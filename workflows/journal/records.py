@@ -4,7 +4,7 @@ import json
 import os
 import socket
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -146,17 +146,24 @@ def last_measured(store: Store) -> Journal | None:
 def strike_out(store: Store, movie_id: str) -> None:
     """Take a movie out of every journal, and say of no stage any more that it was done with it.
 
-    The note of the report stays until its next run, which removes the movie's cast sheet by it.
+    The note of the report stays until its next run, which removes the movie's cast sheet by it. What cannot be read
+    goes: it is of no use to anyone, and may name the movie.
     """
-    for name in store.names(STAGES):
-        noted = json.loads(store.get(f"{STAGES}/{name}"))
-        if movie_id in noted.get("movies", {}) and name != "report.json":
-            store.delete(f"{STAGES}/{name}")
-    for run_id in run_ids(store):
-        journal = read_journal(store, run_id)
-        if journal and movie_id in journal.movies:
-            left: dict[str, Any] = {name: movie for name, movie in journal.movies.items() if name != movie_id}
-            store.put(journal_path(run_id), to_json(journal.model_copy(update={"movies": left})))
+    for path in [f"{STAGES}/{name}" for name in store.names(STAGES)] + [journal_path(run) for run in run_ids(store)]:
+        try:
+            noted = json.loads(store.get(path))
+            movies = dict(noted["movies"])
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, TypeError):
+            store.delete(path)
+            continue
+        if path.startswith(STAGES):
+            if movie_id in movies and path != f"{STAGES}/report.json":
+                store.delete(path)
+        elif movies.pop(movie_id, None) is not None:
+            left = json.dumps(noted | {"movies": movies}, indent=1, ensure_ascii=False)
+            store.put(path, left.encode() + b"\n")
 
 
 def to_json(journal: Journal) -> bytes:
