@@ -23,13 +23,16 @@ class Metrics:
     """Agreement on the tracks of one movie that a person has named; the others are ignored.
 
     Unknown tracks count as wrong, except in the fields that end in `_assigned`, where they are left out. In
-    homogeneity, completeness and V-measure they are one group more, as mixed as it is.
+    homogeneity, completeness and V-measure each is a cluster of its own: said to be like no other. As one group more
+    they would gain by it where they are one person's †.
     """
 
     tracks: int
     """Tracks with an identity."""
     identities: int
     """K_true: identities among them."""
+    identities_assigned: int
+    """The same of those in a cluster."""
     clusters: int
     """K_pred: clusters among them; Unknown is none."""
     coverage: float
@@ -55,7 +58,7 @@ class Metrics:
     pcr: float
     """Predicted cluster ratio K_pred / K_true: Multi-Face's over-clustering index."""
     pcr_assigned: float
-    """K_pred / identities among the assigned tracks."""
+    """K_pred / identities among the assigned tracks; 0 where there is none."""
     nmi: float
     """2 I / (H + H): the same number as the V-measure."""
     v_measure: float
@@ -67,6 +70,12 @@ class Metrics:
     def as_dict(self) -> dict[str, float | int]:
         """The fields by name."""
         return asdict(self)
+
+
+def unknown_alone(labels: Integers) -> Integers:
+    """The labels (n,) with each Unknown track as a cluster of its own."""
+    unknown = labels == UNKNOWN
+    return np.where(unknown, labels.max(initial=UNKNOWN) + np.cumsum(unknown), labels)
 
 
 def score_movie(
@@ -88,13 +97,15 @@ def score_movie(
     true = np.array([numbers[identity] for identity in identities if identity is not None], dtype=np.int64)
     found = labels[named]
     assigned = found != UNKNOWN
+    identities_assigned = len(np.unique(true[assigned]))
     clusters = len(np.unique(found[assigned]))
     by_tracks = _Agreement.of(true, found, np.ones(len(true)))
     by_frames = _Agreement.of(true, found, weights[named])
-    homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(true, found)
+    homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(true, unknown_alone(found))
     return Metrics(
         tracks=len(true),
         identities=len(np.unique(true)),
+        identities_assigned=identities_assigned,
         clusters=clusters,
         coverage=float(assigned.mean()),
         wcp=by_tracks.wcp,
@@ -107,7 +118,7 @@ def score_movie(
         bcubed_f=by_tracks.bcubed_f,
         bcubed_f_frames=by_frames.bcubed_f,
         pcr=clusters / len(np.unique(true)),
-        pcr_assigned=clusters / max(len(np.unique(true[assigned])), 1),
+        pcr_assigned=clusters / max(identities_assigned, 1),
         nmi=float(v_measure),
         v_measure=float(v_measure),
         homogeneity=float(homogeneity),
@@ -136,7 +147,7 @@ class CorpusMetrics:
     pcr: float
     """ΣK_pred / ΣK_true."""
     pcr_assigned: float
-    """Mean over movies."""
+    """ΣK_pred / Σ identities among the assigned tracks."""
     pcr_error: float
     """Mean of |PCR − 1|."""
     nmi: float
@@ -159,12 +170,14 @@ def score_corpus(movies: Sequence[Metrics]) -> CorpusMetrics | None:
     def mean(field: str) -> float:
         return float(np.mean([getattr(movie, field) for movie in movies]))
 
-    counted = {"movies", "tracks", "pcr", "pcr_error", "violations"}
+    counted = {"movies", "tracks", "pcr", "pcr_assigned", "pcr_error", "violations"}
     means = [field.name for field in fields(CorpusMetrics) if field.name not in counted]
+    clusters = sum(movie.clusters for movie in movies)
     return CorpusMetrics(
         movies=len(movies),
         tracks=sum(movie.tracks for movie in movies),
-        pcr=sum(movie.clusters for movie in movies) / sum(movie.identities for movie in movies),
+        pcr=clusters / sum(movie.identities for movie in movies),
+        pcr_assigned=clusters / max(sum(movie.identities_assigned for movie in movies), 1),
         pcr_error=float(np.mean([abs(movie.pcr - 1) for movie in movies])),
         violations=sum(movie.violations for movie in movies),
         **{field: mean(field) for field in means},

@@ -14,6 +14,7 @@ from sklearn.metrics import v_measure_score
 
 from cluster.config import ComparisonConfig
 from cluster.constraints import Floats, Integers
+from cluster.metrics import UNKNOWN, unknown_alone
 
 BATCH = 2_000
 """Draws at once: of 300 tracks that differ, 600 cells × 2,000 draws are 10 MB."""
@@ -26,7 +27,7 @@ class Paired:
     true: Integers
     """(t,) identity, t ≥ 1."""
     first: Integers
-    """(t,) cluster; −1: Unknown, which is one group more."""
+    """(t,) cluster; −1: Unknown, which is a cluster of its own."""
     second: Integers
 
 
@@ -55,7 +56,7 @@ def permutation_test(movies: Sequence[Paired], config: ComparisonConfig) -> Perm
         drawn = np.concatenate([_signs(generator, size, len(own)) @ own for size in _batches(config.draws)]) / len(own)
     else:
         aligned = [_aligned(movie) for movie in movies]
-        observed, swapped = float(np.mean([_v(m.true, m.first) - _v(m.true, m.second) for m in aligned])), "tracks"
+        observed, swapped = float(np.mean([_v(m.true, m.first) - _v(m.true, m.second) for m in movies])), "tracks"
         drawn = np.mean([_Swaps.of(movie).differences(generator, config.draws) for movie in aligned], axis=0)
     # Sums of logarithms in another order differ in their last bits: what is equal must count as equal.
     extreme = int((np.abs(drawn) >= abs(observed) - 1e-9).sum())
@@ -63,7 +64,7 @@ def permutation_test(movies: Sequence[Paired], config: ComparisonConfig) -> Perm
 
 
 def _v(true: Integers, found: Integers) -> float:
-    return float(v_measure_score(true, found))
+    return float(v_measure_score(true, unknown_alone(found)))
 
 
 def _signs(generator: np.random.Generator, draws: int, items: int) -> Floats:
@@ -75,17 +76,22 @@ def _batches(draws: int) -> list[int]:
 
 
 def _aligned(movie: Paired) -> Paired:
-    """The same with clusters named 0 …, those of the second after the first's that they share most tracks with."""
-    names, first = np.unique(movie.first, return_inverse=True)
-    others, second = np.unique(movie.second, return_inverse=True)
+    """The same with clusters named 0 …, those of the second after the first's that they share most tracks with; an
+    Unknown track is alone under one name in both."""
+    names, others = (np.unique(found[found != UNKNOWN]) for found in (movie.first, movie.second))
+    first, second = np.searchsorted(names, movie.first), np.searchsorted(others, movie.second)
+    in_both = (movie.first != UNKNOWN) & (movie.second != UNKNOWN)
     shared = np.zeros((len(others), len(names)))
-    np.add.at(shared, (second, first), 1)
-    if others[0] == names[0] == -1:
-        shared[0, 0] = len(first) ** 2  # Unknown is Unknown
-    renamed = len(names) + np.arange(len(others))
+    np.add.at(shared, (second[in_both], first[in_both]), 1)
+    renamed = len(names) + np.arange(len(others) + 1)
     rows, columns = linear_sum_assignment(shared, maximize=True)
     renamed[rows] = np.where(shared[rows, columns] > 0, columns, renamed[rows])
-    return Paired(np.unique(movie.true, return_inverse=True)[1], first, renamed[second])
+    alone = len(names) + len(others) + np.arange(len(first))
+    return Paired(
+        np.unique(movie.true, return_inverse=True)[1],
+        np.where(movie.first == UNKNOWN, alone, first),
+        np.where(movie.second == UNKNOWN, alone, renamed[second]),
+    )
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,12 @@ def test_unknown_tracks_are_wrong_in_one_figure_and_left_out_of_the_other():
     assert had.pcr == pytest.approx(2 / 3)
     assert had.pcr_assigned == 1
     assert had.violations == 1
-    # The unknown are one group more: b c c, beside the pure a a and b.
-    assert had.homogeneity == pytest.approx(1 - 3 / 6 * entropy(1, 2) / entropy(2, 2, 2))
+    # Each of the unknown is a cluster of its own: a a | b | b | c | c.
+    assert had.homogeneity == pytest.approx(1)
+    assert had.completeness == pytest.approx(entropy(2, 2, 2) / entropy(2, 1, 1, 1, 1))
+    merged = score_movie([0, 0, 1, 2, 2, 2], ["a", "a", "b", "c", "c", "c"], [])
+    left_out = score_movie([0, 0, 1, -1, -1, -1], ["a", "a", "b", "c", "c", "c"], [])
+    assert left_out.v_measure < merged.v_measure == 1, "to leave a person out whole gains nothing"
 
 
 def test_tracks_that_nobody_named_are_ignored_but_for_violations():
@@ -85,7 +89,7 @@ CASES = {
     "one cluster of all": ([0, 0, 0, 0], ["a", "a", "b", "c"], 0.5, 1 / 3, 0),
     "one cluster a track": ([0, 1, 2], ["a", "a", "a"], 1, 3, 0),
     "one track": ([0], ["a"], 1, 1, 1),
-    "nothing but unknown": ([-1, -1], ["a", "b"], 0, 0, 0),
+    "nothing but unknown": ([-1, -1], ["a", "a"], 0, 0, 0),
 }
 
 
@@ -106,8 +110,11 @@ def test_a_corpus_weighs_movies_alike_and_sums_the_counts():
     merged = score_movie([0, 0, 0, 0], ["a", "b", "c", "d"], [[0, 1], [2, 3]])
     had = score_corpus([split, merged])
     assert had.wcp == pytest.approx((1 + 0.25) / 2)
-    assert had.pcr == pytest.approx(5 / 6)
+    assert had.pcr == had.pcr_assigned == pytest.approx(5 / 6)
     assert had.pcr_error == pytest.approx((1 + 0.75) / 2)
     assert (had.movies, had.tracks, had.violations) == (2, 8, 2)
     assert had.as_dict()["v_measure"] == pytest.approx((split.v_measure + merged.v_measure) / 2)
     assert split.as_dict()["clusters"] == 4
+    partly = score_movie([0, 1, 2, -1], ["a", "a", "b", "c"], [])
+    assert (partly.pcr, partly.pcr_assigned) == pytest.approx((1, 3 / 2))
+    assert score_corpus([split, partly]).pcr_assigned == pytest.approx((4 + 3) / (2 + 2))

@@ -31,7 +31,7 @@ def entropy(names):
 
 def v_measure(true, found):
     """2 I / (H + H)."""
-    true, found = tuple(true), tuple(found)
+    true, found = tuple(true), tuple(f"alone {i}" if name == -1 else name for i, name in enumerate(found))
     both = entropy(true) + entropy(found)
     return 2 * (both - entropy(tuple(zip(true, found, strict=True)))) / both
 

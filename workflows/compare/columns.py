@@ -46,13 +46,13 @@ class Column:
 
 
 COLUMNS = (
-    Column("v_measure", "V", "V-measure = NMI; mean over movies", lambda m: m.v_measure, 1),
+    Column("v_measure", "V", "V-measure = NMI, each Unknown track a cluster of its own; mean over movies", lambda m: m.v_measure, 1),
     Column("wcp", "WCP", "Weighted cluster purity, Unknown counted as wrong; mean over movies", lambda m: m.wcp, 1),
     Column("wcp_assigned", "WCP assigned", "WCP with Unknown left out", lambda m: m.wcp_assigned, 1),
     Column("bcubed_f", "BCubed F", "Harmonic mean of BCubed precision and recall; mean over movies",
            lambda m: m.bcubed_f, 1),
     Column("pcr", "PCR", "Clusters found per identity, over all movies; 1 is right", lambda m: m.pcr, 2),
-    Column("pcr_assigned", "PCR assigned", "The same of the identities that have a cluster; mean over movies",
+    Column("pcr_assigned", "PCR assigned", "The same of the identities that have a cluster",
            lambda m: m.pcr_assigned, 2),
     Column("coverage", "coverage", "Share of the named tracks that are in a cluster", lambda m: m.coverage, 1),
     Column("clusters", "K", "Clusters found, of named and unnamed tracks", lambda r: r.clusters, digits=0,
