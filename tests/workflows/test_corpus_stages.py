@@ -2,27 +2,35 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harvest.dataset.commit import put_movie_record
 from harvest.dataset.read import Dataset
+from harvest.dataset.records import movie_record_path
 from harvest.errors import ConfigError
+from harvest.faces import Pack
 from tests.conftest import shared
 from workflows.config import Config, load_config
 from workflows.corpus import clustering, training
 from workflows.corpus.clustering import cluster_stage
 from workflows.corpus.config import ClusteringConfig, CorpusConfig
-from workflows.corpus.notes import StageNote, changes
+from workflows.corpus.notes import StageNote, changes, enough_changed
 from workflows.corpus.places import Places, find_places
 from workflows.corpus.session import Session
 from workflows.corpus.training import model_folder, train_stage, weights_digest
 from workflows.journal.records import strike_out
 from workflows.tracks_import import import_tracks
+from workflows.train.movies import of_one_pack
 
 SMALL = ("train.subspace.tracks_per_dimension=1", "train.split.validation_share=0.3", "cluster.threshold=0.6")
 """So that four movies are enough to learn from, and no threshold need be calibrated."""
+
+
+PACK = "imported-128"
+"""What stands for the pack of imported tracks."""
 
 
 def settings(*more: str) -> Config:
@@ -36,7 +44,7 @@ def session(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     import_tracks(shared("bench/phototracks/dev.parquet"), str(folder / "films"))
     dataset, models = Dataset.open(folder / "films"), str(shared("models/scrfd25_mbf"))
     places = Places("", dataset.root, models, folder / "model", folder / "sheets")
-    made = Session(settings(), places, [], None, dataset, ray_address)  # type: ignore[arg-type]
+    made = Session(settings(), places, [], Pack("imported", "", (), PACK, None), dataset, ray_address)
     with made.stack:
         assert train_stage(made).state == "done"
         yield made
@@ -46,7 +54,7 @@ def test_a_model_is_trained_once_for_its_movies_and_settings(session: Session) -
     again = train_stage(session)
     assert (again.state, again.seconds) == ("unchanged", 0.0)
     assert "of 2 movies" in again.said
-    assert model_folder(session.dataset, session.places, session.config) == str(session.places.model)
+    assert model_folder(session.dataset, session.places, session.config, PACK) == str(session.places.model)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,7 @@ def test_a_model_is_trained_once_for_its_movies_and_settings(session: Session) -
     ],
 )
 def test_what_a_model_depends_on_and_what_not(session: Session, setting: str, again: bool) -> None:
-    reason = training.why(session.dataset, session.places, settings(setting))
+    reason = training.why(session.dataset, session.places, settings(setting), PACK)
     assert reason == ("its settings changed" if again else "")
 
 
@@ -67,7 +75,7 @@ def test_another_harvest_of_a_movie_that_trains_asks_for_a_new_model(session: Se
     dataset = _copied(session, tmp_path)
     record = dataset.records()[0]
     put_movie_record(dataset.store, record.model_copy(update={"harvest_id": "another"}))
-    reason = training.why(dataset, session.places, session.config)
+    reason = training.why(dataset, session.places, session.config, PACK)
     assert reason == f"1 movie changed: {record.movie_id}"
 
 
@@ -75,12 +83,12 @@ def test_new_labels_ask_for_a_new_model_only_where_it_learns_from_names(session:
     dataset = _copied(session, tmp_path)
     (record, *_) = dataset.derived_records("labels", "labels")
     named = settings("corpus.train=triplet")
-    before = {config: training._taken(dataset, config) for config in (session.config, named)}
+    before = {config: training._taken(dataset, config, PACK) for config in (session.config, named)}
     file = tmp_path / "films" / "records" / "labels" / "labels" / f"{record.movie_id}.json"
     shard = record.shard.model_copy(update={"digest": "others"})
     file.write_bytes(record.model_copy(update={"shard": shard}).to_json())
-    assert training._taken(dataset, session.config) == before[session.config]
-    assert training._taken(dataset, named) != before[named]
+    assert training._taken(dataset, session.config, PACK) == before[session.config]
+    assert training._taken(dataset, named, PACK) != before[named]
 
 
 def test_a_movie_on_neither_side_of_the_split_asks_for_nothing(session: Session, tmp_path: Path) -> None:
@@ -91,16 +99,16 @@ def test_a_movie_on_neither_side_of_the_split_asks_for_nothing(session: Session,
             dataset.store, record.model_copy(update={"facts": record.facts.model_copy(update={"split": side})})
         )
     first = dataset.records()[0]
-    assert f"changed: {first.movie_id}" in training.why(dataset, session.places, session.config)
-    assert first.movie_id not in training._taken(dataset, session.config)
+    assert f"changed: {first.movie_id}" in training.why(dataset, session.places, session.config, PACK)
+    assert first.movie_id not in training._taken(dataset, session.config, PACK)
 
 
 def test_a_model_that_somebody_replaced_is_trained_anew_and_not_clustered_with(
     session: Session, tmp_path: Path
 ) -> None:
     places = Places("", "", "", tmp_path / "model", tmp_path / "sheets")
-    assert "is not the model that was made" in training.why(session.dataset, places, session.config)
-    assert model_folder(session.dataset, places, session.config) is None
+    assert "is not the model that was made" in training.why(session.dataset, places, session.config, PACK)
+    assert model_folder(session.dataset, places, session.config, PACK) is None
     assert weights_digest(places) == ""
 
 
@@ -110,7 +118,7 @@ def test_a_forgotten_movie_is_in_no_note_and_the_model_made_from_it_is_not_taken
     dataset = _copied(session, tmp_path)
     movie_id = dataset.records()[0].movie_id
     strike_out(dataset.store, movie_id)
-    assert training.why(dataset, session.places, session.config) == "not done yet"
+    assert training.why(dataset, session.places, session.config, PACK) == "not done yet"
     assert movie_id not in "".join(path.read_text() for path in (tmp_path / "films").rglob("_runs/stages/*.json"))
 
 
@@ -162,12 +170,78 @@ def test_a_reason_names_the_movies(movies: dict[str, str], reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("now", "share", "enough"),
+    [
+        ({"a": "1", "b": "1"}, 0.0, False),
+        ({"a": "1", "b": "2"}, 0.0, True),
+        ({"a": "1", "b": "2"}, 0.5, True),
+        ({"a": "1", "b": "1", "c": "1"}, 0.6, False),
+        ({"a": "1"}, 0.5, True),
+        ({}, 1.0, True),
+    ],
+    ids=["nothing", "any change", "one of two", "one is new", "one is gone", "all are gone"],
+)
+def test_what_was_made_from_movies_is_kept_until_enough_of_them_are_others(
+    now: dict[str, str], share: float, enough: bool
+) -> None:
+    assert enough_changed({"a": "1", "b": "1"}, now, share) is enough
+
+
+def test_a_new_movie_alone_is_clustered_until_so_many_are_new_that_the_threshold_is_calibrated_anew(
+    session: Session, tmp_path: Path
+) -> None:
+    dataset, chosen = _copied(session, tmp_path), ClusteringConfig(model=False, run="own")
+    new = dataset.records()[0]
+    record = tmp_path / "films" / movie_record_path(new.movie_id)
+    record.unlink()
+    mine = ("train.split.validation_share=0.3", "corpus.renew_share=0.5")
+    night = replace(session, config=load_config(None, mine), dataset=Dataset.open(dataset.root))
+    first = cluster_stage(night, chosen)
+    assert len(first.figures["clustered"]) == 3
+    assert "3 movies" in first.figures["threshold"]
+    record.write_bytes(new.to_json())
+    other = Dataset.open(shutil.copytree(dataset.root, tmp_path / "other"))
+    night.dataset = Dataset.open(dataset.root)
+    kept = cluster_stage(night, chosen)
+    assert kept.figures == first.figures | {"clustered": [new.movie_id]}
+    often = load_config(None, [*mine, "corpus.renew_share=0.3"])
+    renewed = cluster_stage(replace(session, config=often, dataset=other), chosen)
+    assert len(renewed.figures["clustered"]) == 4
+    assert "4 movies" in renewed.figures["threshold"]
+
+
+def test_a_model_is_kept_until_enough_is_new_and_the_stage_says_so(session: Session, tmp_path: Path) -> None:
+    dataset = _copied(session, tmp_path)
+    put_movie_record(dataset.store, dataset.records()[0].model_copy(update={"harvest_id": "another"}))
+    night = replace(session, config=settings("corpus.renew_share=0.9"), dataset=dataset)
+    kept = train_stage(night)
+    assert kept.state == "unchanged"
+    assert "kept, 1 movie changed:" in kept.said
+    assert model_folder(dataset, session.places, night.config, PACK)
+
+
+def test_a_movie_of_another_pack_is_left_out_by_name_and_stops_nothing(session: Session, tmp_path: Path) -> None:
+    dataset = _copied(session, tmp_path)
+    old = dataset.records()[0]
+    put_movie_record(dataset.store, old.model_copy(update={"models": "old", "models_hash": "of another pack"}))
+    night = replace(session, config=settings("corpus.renew_share=1.0"), dataset=dataset)
+    done = cluster_stage(night, ClusteringConfig(run="through"))
+    assert (done.state, len(done.figures["clustered"]), done.figures["model"]) == ("done", 3, "model")
+    assert f"left out, harvested with other models: {old.movie_id}" in done.said
+    assert {record.movie_id for record in of_one_pack(dataset, PACK)} == {
+        record.movie_id for record in dataset.records()
+    } - {old.movie_id}
+
+
+@pytest.mark.parametrize(
     ("section", "message"),
     [
         ({"dataset": "films"}, "corpus.movies is not set"),
         ({"movies": "m"}, "corpus.dataset is not set"),
         ({"movies": "m", "dataset": "s3://b/films"}, "corpus.model is not set, and nothing lies beside"),
         ({"movies": "m", "dataset": "s3://b/films", "train": None}, "corpus.report is not set"),
+        ({"movies": "m", "dataset": "f", "model": "s3://b/model"}, "corpus.model: s3://b/model is no folder"),
+        ({"movies": "m", "dataset": "f", "report": "s3://b/sheets"}, "corpus.report: s3://b/sheets is no folder"),
         ({"movies": "m", "dataset": "f", "clusterings": [{}, {}]}, "two are called 'hac'"),
     ],
 )

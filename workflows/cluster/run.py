@@ -1,7 +1,7 @@
 """`castmine cluster`: one Ray task a movie groups its tracks into a cast; the assignments land in `clusters`."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -50,8 +50,11 @@ def cluster(
     address: str | None = None,
     force: bool = False,
     adapt: str | None = None,
+    kept: Collection[str] = (),
 ) -> ClusterSummary:
     """Cluster the movies of a dataset (all, or those named) that no earlier run of the name clustered just so.
+
+    `kept`: hashes of packs whose calibrated threshold stays, although the corpus has changed since.
 
     Raises:
         CastmineError: nothing could be begun: an empty dataset, an unknown movie or method, a model for another pack,
@@ -69,7 +72,8 @@ def cluster(
     with meter("cluster", "movies") as shown, ExitStack() as stack:
         cores = _started_once(stack, address, config)
         wanted = k_from == "threshold" and not METHODS[method].finds_k
-        thresholds, source = thresholds_for(dataset, records, method, loaded, config, cores) if wanted else ({}, "")
+        asked = (dataset, records, method, loaded, config, cores, kept)
+        thresholds, source = thresholds_for(*asked) if wanted else ({}, "")
         if adapt and source:
             source = f"each movie's own after {adapt} ({config.cluster.adapt.threshold}); before, {source}"
         folder = str(Path(model).absolute()) if model else None  # tasks on a cluster run in folders of their own

@@ -1,7 +1,7 @@
 """The distance at which a representation's clusters end; a pack's is calibrated on the corpus's links for its card."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import reduce
 from itertools import groupby
 from operator import add
@@ -12,11 +12,12 @@ from harvest.dataset.cards import PackCard, get_card, put_card
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.errors import TooLittleDataError
-from harvest.tracks import read_face_embeddings, read_track_set
+from harvest.tracks import count_embedded, read_face_embeddings, read_track_set
 from train.calibration import LinkDistances, equal_error_threshold
 from train.config import TrainConfig
 from train.mining import mine_movie
 from train.registry import Model
+from workflows.cluster.job import FACE_BYTES, PROCESS_GB
 from workflows.config import Config
 
 Cores = Callable[[], int]
@@ -24,12 +25,19 @@ Cores = Callable[[], int]
 
 
 def thresholds_for(
-    dataset: Dataset, records: list[MovieRecord], method: str, model: Model | None, config: Config, start: Cores
+    dataset: Dataset,
+    records: list[MovieRecord],
+    method: str,
+    model: Model | None,
+    config: Config,
+    start: Cores,
+    kept: Collection[str] = (),
 ) -> tuple[dict[str, float], str]:
     """The threshold by models_hash, and where it comes from, in words: the config, the model's card or the pack's.
 
     For ball cluster it is the cosine distance that the squared radius b of config or model stands for: complete
-    linkage up to τ = 4b of squared Euclidean distance is one up to 2b of cosine distance on the unit sphere.
+    linkage up to τ = 4b of squared Euclidean distance is one up to 2b of cosine distance on the unit sphere. `kept`:
+    the packs whose calibrated threshold stays, although the corpus has changed since.
     Raises TooLittleDataError where none of them has one.
     """
     packs = {record.models_hash for record in records if record.rows("tracks") > 1}
@@ -46,20 +54,23 @@ def thresholds_for(
                 f"{model.name}: its card has no threshold; give --k-from N or --set cluster.threshold=0.5"
             )
         return dict.fromkeys(packs, card.threshold), f"the model's card: {card.calibration}"
-    return _pack_thresholds(dataset, packs, config, start)
+    return _pack_thresholds(dataset, packs, config, start, kept)
 
 
 def _of_radius(squared_radius: float) -> float:
     return min(2 * squared_radius, 2.0)
 
 
-def _pack_thresholds(dataset: Dataset, packs: set[str], config: Config, start: Cores) -> tuple[dict[str, float], str]:
+def _pack_thresholds(
+    dataset: Dataset, packs: set[str], config: Config, start: Cores, kept: Collection[str]
+) -> tuple[dict[str, float], str]:
     thresholds, sources = {}, []
     everything = sorted(dataset.records(), key=lambda record: (record.models_hash, record.movie_id))
     for models_hash, movies in groupby(everything, key=lambda record: record.models_hash):
         if models_hash not in packs:
             continue
-        card = pack_card(dataset, movies, config.train, start)
+        known = get_card(dataset.store, models_hash) if models_hash in kept else None
+        card = known or pack_card(dataset, movies, config.train, start)
         threshold = card.shipped_threshold if card.threshold is None else card.threshold
         if threshold is None:
             raise TooLittleDataError(
@@ -83,9 +94,7 @@ def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConf
     card = get_card(dataset.store, first.models_hash) or PackCard(
         name=first.models, models_hash=first.models_hash, embedding_size=first.embedding_size
     )
-    state = hashlib.blake2b(
-        repr([movie.harvest_id for movie in movies] + [config]).encode(), digest_size=12
-    ).hexdigest()
+    state = calibration_state(movies, config)
     if card.calibrated_on == state:
         return card
     measured, failed = _measure(dataset.root, movies, config, start)
@@ -98,16 +107,25 @@ def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConf
     return card
 
 
+def calibration_state(movies: Iterable[MovieRecord], config: TrainConfig) -> str:
+    """Hash of all that a pack's threshold is calibrated on: its movies' harvests, and how."""
+    harvests = [movie.harvest_id for movie in sorted(movies, key=lambda movie: movie.movie_id)]
+    return hashlib.blake2b(repr([*harvests, config]).encode(), digest_size=12).hexdigest()
+
+
 def _measure(
     root: str, movies: list[MovieRecord], config: TrainConfig, start: Cores
 ) -> tuple[list[LinkDistances], dict[str, str]]:
     """The distances of the movies, and by movie_id the errors of those that have none."""
     in_flight = start()
-    from workflows.ray_cluster import map_tasks
+    from workflows.ray_cluster import largest_node_gb, map_tasks
 
     jobs = [(root, movie.movie_id, config) for movie in movies]
+    room, dataset = largest_node_gb(), Dataset.open(root)
+    faces = [count_embedded(dataset, movie) * movie.embedding_size * FACE_BYTES / 1e9 for movie in movies]
+    needed = {movie.movie_id: min(PROCESS_GB + gb, room) for movie, gb in zip(movies, faces, strict=True)}
     measured, failed = [], {}
-    for (_, movie_id, _), result in map_tasks(link_distances, jobs, in_flight):
+    for (_, movie_id, _), result in map_tasks(link_distances, jobs, in_flight, lambda job: needed[job[1]]):
         if isinstance(result, LinkDistances):
             measured.append(result)
         else:

@@ -11,6 +11,7 @@ from workflows.console import counted
 from workflows.corpus.config import ClusteringConfig
 from workflows.corpus.notes import StageNote, changes, digest, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
+from workflows.corpus.packs import kept_threshold, left_out, note_threshold, of_pack
 from workflows.corpus.session import Session
 from workflows.corpus.training import model_folder, weights_digest
 from workflows.labels import RUN as LABELS
@@ -28,8 +29,12 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
     """
     began, name = time.monotonic(), stage_name(clustering)
     dataset, config, force = session.dataset, session.config, session.force
-    model = model_folder(dataset, session.places, config) if clustering.model else None
+    model = model_folder(dataset, session.places, config, session.pack.hash) if clustering.model else None
     weights = weights_digest(session.places) if model else ""
+    inputs, movies = _inputs(dataset), of_pack(dataset, session.pack.hash)  # as they are before the work
+    through = [record.movie_id for record in movies] if model else []
+    if model and not through:
+        return StageOutcome(name, "left out", f"no movie was harvested with the models of {model}")
     earlier = read_note(dataset.store, name)
     if earlier and not force and not why(dataset, clustering, config, weights):
         return StageOutcome(name, "unchanged", earlier.said)
@@ -47,6 +52,8 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
             clustering.name,
             address=session.address,
             force=force,
+            movies=through,
+            kept=kept_threshold(session),
             **chosen,
         )
     except CastmineError as error:
@@ -54,10 +61,12 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
     again = [movie.movie_id for movie in summary.movies if not movie.unchanged]
     characters = sum(movie.clusters for movie in summary.movies)
     said = f"{counted(len(summary.movies), 'movie')}, {counted(characters, 'character')}"
+    said += left_out(dataset, session.pack.hash) if model else ""
+    note_threshold(session, movies)
     if not summary.failed:
         note = StageNote(
             fingerprint=_fingerprint(clustering, config, weights),
-            movies=_taken(dataset, clustering),
+            movies=_with_results(dataset, clustering, inputs),
             outcome="done",
             said=said,
             at="",
@@ -81,12 +90,19 @@ def _fingerprint(clustering: ClusteringConfig, config: Config, weights: str) -> 
 
 
 def _taken(dataset: Dataset, clustering: ClusteringConfig) -> dict[str, str]:
-    """Of every movie: its harvest, its labels, its number of characters as the user gives it, and what lies there."""
+    return _with_results(dataset, clustering, _inputs(dataset))
+
+
+def _inputs(dataset: Dataset) -> dict[str, str]:
+    """Of every movie: its harvest, its labels, its number of characters as the user gives it."""
     labels = {record.movie_id: record.shard.digest for record in dataset.derived_records("labels", LABELS)}
-    there = {record.movie_id: record.created_at for record in dataset.derived_records("clusters", clustering.name)}
     return {
-        record.movie_id: digest(
-            [record.harvest_id, labels.get(record.movie_id), record.facts.cast_size, there.get(record.movie_id)]
-        )
+        record.movie_id: digest([record.harvest_id, labels.get(record.movie_id), record.facts.cast_size])
         for record in dataset.records()
     }
+
+
+def _with_results(dataset: Dataset, clustering: ClusteringConfig, inputs: dict[str, str]) -> dict[str, str]:
+    """… and what lies there."""
+    there = {record.movie_id: record.created_at for record in dataset.derived_records("clusters", clustering.name)}
+    return {movie_id: f"{taken} {there.get(movie_id, '')}".strip() for movie_id, taken in inputs.items()}

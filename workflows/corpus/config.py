@@ -37,6 +37,10 @@ class CorpusConfig(Section):
     """Method or preset to learn by, as `castmine train` names it; null: no training, and `model` is used as it is."""
     model: str | None = None
     """Folder of the model; null: beside a dataset on disk, with -model after its name."""
+    renew_share: float = Field(default=0.1, ge=0, le=1)
+    """Model and calibrated threshold are kept until this share of the movies that they were made from is new, changed
+    or gone: new ones cluster every movie again. 0: made anew at every change, as they always are by --force and where a
+    movie was forgotten or pruned †."""
     clusterings: tuple[ClusteringConfig, ...] = (ClusteringConfig(),)
     """Clusterings to keep up to date: a list of {method, adapt, k_from, run, model}, each key optional. The report
     shows the first."""

@@ -63,7 +63,7 @@ def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str
     missing = gone(dataset, movies)
     reasons = dict.fromkeys(_stages(config, choice), "movies are harvested before it")
     if not harvests:
-        reasons = {name: why() for name, why in _reasons(dataset, places, config).items() if name in reasons}
+        reasons = {name: why() for name, why in _reasons(dataset, places, config, pack.hash).items() if name in reasons}
     if choice.selection.force:
         reasons = {name: reason or "forced" for name, reason in reasons.items()}
     taken = plan if choice.takes("harvest") else HarvestPlan({})
@@ -122,15 +122,16 @@ def _stages(config: Config, choice: Choice) -> Iterable[str]:
         yield reporting.STAGE
 
 
-def _reasons(dataset: Dataset, places: Places, config: Config) -> dict[str, Callable[[], str]]:
+def _reasons(dataset: Dataset, places: Places, config: Config, pack: str) -> dict[str, Callable[[], str]]:
     """By stage, what says why it is to be done."""
-    reasons: dict[str, Callable[[], str]] = {training.STAGE: partial(training.why, dataset, places, config)}
-    model = training.model_folder(dataset, places, config)
+    reasons: dict[str, Callable[[], str]] = {training.STAGE: partial(training.why, dataset, places, config, pack)}
+    model = training.model_folder(dataset, places, config, pack)
     for chosen in config.corpus.clusterings:
         weights = training.weights_digest(places) if model and chosen.model else ""
         reasons[clustering.stage_name(chosen)] = partial(clustering.why, dataset, chosen, config, weights)
     if config.corpus.clusterings:
-        reasons[reporting.STAGE] = partial(reporting.why, dataset, places, config.corpus.clusterings[0].name)
+        first = config.corpus.clusterings[0].name
+        reasons[reporting.STAGE] = partial(reporting.why, dataset, places, first, config.report)
     return reasons
 
 

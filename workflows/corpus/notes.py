@@ -59,5 +59,11 @@ def changes(note: StageNote | None, fingerprint: str, movies: dict[str, str]) ->
     return f"{len(other)} movie{'s' * (len(other) != 1)} changed: {shown}"
 
 
+def enough_changed(then: dict[str, str], now: dict[str, str], share: float) -> bool:
+    """Whether at least this share of the movies that something was made from is new, changed or gone since."""
+    other = sum(then.get(movie) != now.get(movie) for movie in then.keys() | now.keys())
+    return other > 0 and other >= share * len(then)
+
+
 def _path(stage: str) -> str:
     return f"{STAGES}/{file_name(stage)}.json"

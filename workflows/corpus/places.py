@@ -31,8 +31,13 @@ def find_places(corpus: CorpusConfig) -> Places:
         raise ConfigError(f"corpus.clusterings: two are called {twice[0]!r}; give one a name of its own by run: …")
     model = corpus.model or (_beside(corpus.dataset, "model") if corpus.train else None)
     sheets = corpus.report or _beside(corpus.dataset, "sheets")
-    for place in (corpus.dataset, model, sheets):
+    for key, place in (("corpus.model", model), ("corpus.report", sheets)):
+        if place and "://" in place:
+            raise ConfigError(
+                f"{key}: {place} is no folder; only movies and dataset may lie in a bucket: name a folder"
+            )
         lasting(place)
+    lasting(corpus.dataset)
     return Places(corpus.movies, corpus.dataset, corpus.models, Path(model) if model else None, Path(sheets))
 
 

@@ -11,6 +11,7 @@ from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.places import Places
 from workflows.corpus.session import Session
 from workflows.labels import RUN as LABELS
+from workflows.report.config import ReportConfig
 
 STAGE = "report"
 
@@ -19,32 +20,32 @@ def report_stage(session: Session, run: str) -> StageOutcome:
     """Bring the cast sheets up to date with the clustering `run`; what goes wrong is in the outcome."""
     began, dataset, places = time.monotonic(), session.dataset, session.places
     earlier = read_note(dataset.store, STAGE)
-    if earlier and not session.force and not why(dataset, places, run):
+    config, taken = session.config.report, _taken(dataset, run)  # as it is before the work
+    if earlier and not session.force and not why(dataset, places, run, config):
         return StageOutcome(STAGE, "unchanged", earlier.said)
     from workflows.report.write import page_name, write_report
 
     try:
-        pages = write_report(dataset, run, places.sheets)
+        pages = write_report(dataset, run, places.sheets, config)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", str(error), time.monotonic() - began)
-    taken = _taken(dataset, run)
     for movie_id in (earlier.movies.keys() if earlier else set()) - taken.keys():
         (places.sheets / page_name(movie_id)).unlink(missing_ok=True)  # of a movie that the dataset no longer has
     said = f"{counted(len(pages) - 1, 'cast sheet')}: {pages[0]}"
-    note = StageNote(fingerprint=_fingerprint(places, run), movies=taken, outcome="done", said=said, at="")
+    note = StageNote(fingerprint=_fingerprint(places, run, config), movies=taken, outcome="done", said=said, at="")
     put_note(dataset.store, STAGE, note)
     return StageOutcome(STAGE, "done", said, time.monotonic() - began)
 
 
-def why(dataset: Dataset, places: Places, run: str) -> str:
+def why(dataset: Dataset, places: Places, run: str, config: ReportConfig) -> str:
     """Why to write the sheets, in words; empty where they show just these records."""
     if not (places.sheets / "index.html").exists():
         return "no sheets there"
-    return changes(read_note(dataset.store, STAGE), _fingerprint(places, run), _taken(dataset, run))
+    return changes(read_note(dataset.store, STAGE), _fingerprint(places, run, config), _taken(dataset, run))
 
 
-def _fingerprint(places: Places, run: str) -> str:
-    return digest([str(places.sheets.absolute()), run, version("castmine")])
+def _fingerprint(places: Places, run: str, config: ReportConfig) -> str:
+    return digest([str(places.sheets.absolute()), run, config.model_dump(mode="json"), version("castmine")])
 
 
 def _taken(dataset: Dataset, run: str) -> dict[str, str]:

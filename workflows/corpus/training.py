@@ -11,8 +11,9 @@ from harvest.errors import CastmineError, ConfigError, TooLittleDataError
 from train.presets import RECIPES, filled, recipe
 from train.split import split_movies
 from workflows.config import Config
-from workflows.corpus.notes import StageNote, changes, digest, put_note, read_note
+from workflows.corpus.notes import StageNote, changes, digest, enough_changed, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
+from workflows.corpus.packs import left_out, of_pack
 from workflows.corpus.places import Places
 from workflows.corpus.session import Session
 from workflows.labels import RUN as LABELS
@@ -29,19 +30,24 @@ def train_stage(session: Session) -> StageOutcome:
     method = config.corpus.train
     if method is None or places.model is None:
         return StageOutcome(STAGE, "left out", f"corpus.train is null; {_used(session)}")
-    earlier, reason = read_note(dataset.store, STAGE), why(dataset, places, config)
+    pack, others = session.pack.hash, left_out(dataset, session.pack.hash)
+    earlier, reason = read_note(dataset.store, STAGE), why(dataset, places, config, pack)
+    taken = _taken(dataset, config, pack)
     if earlier and not reason and not session.force:
-        return StageOutcome(STAGE, "unchanged" if earlier.outcome == "done" else "refused", earlier.said)
+        since = changes(earlier, _fingerprint(config, pack), taken)
+        said = earlier.said + (f"; kept, {since} since" if since else "")
+        return StageOutcome(STAGE, "unchanged" if earlier.outcome == "done" else "refused", said)
     session.start_ray()
     try:
         card = _learn(session, method, places.model)
     except TooLittleDataError as error:
-        _note(session, "refused", f"{error}; going on with the pack itself")
-        return StageOutcome(STAGE, "refused", f"{error}; going on with the pack itself", time.monotonic() - began)
+        said = f"{error}; going on with the pack itself{others}"
+        _note(session, taken, "refused", said)
+        return StageOutcome(STAGE, "refused", said, time.monotonic() - began)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", f"{error}; {_used(session)}", time.monotonic() - began)
-    said = f"{card.method} from {card.train_tracks} tracks of {len(card.train_movies)} movies"
-    _note(session, "done", said, weights_digest(places))
+    said = f"{card.method} from {card.train_tracks} tracks of {len(card.train_movies)} movies{others}"
+    _note(session, taken, "done", said, weights_digest(places))
     figures = {"model": str(places.model), "card": card.model_dump(mode="json", exclude={"config", "curve"})}
     return StageOutcome(STAGE, "done", f"{said} ({reason or 'forced'})", time.monotonic() - began, figures=figures)
 
@@ -50,30 +56,43 @@ def _learn(session: Session, method: str, folder: Path) -> "ModelCard":
     """Train, going on from where Ctrl-C stopped a training of just these movies and settings."""
     from workflows.train.run import train
 
-    root, config, address = session.dataset.root, session.config, session.address
+    root, config, address, pack = session.dataset.root, session.config, session.address, session.pack.hash
     try:
-        return train(root, method, folder, config, address, resume=True).card
+        return train(root, method, folder, config, address, resume=True, models_hash=pack).card
     except ConfigError:  # what was stopped was another training; or the config is wrong, and that is raised once more
-        return train(root, method, folder, config, address).card
+        return train(root, method, folder, config, address, models_hash=pack).card
 
 
-def why(dataset: Dataset, places: Places, config: Config) -> str:
-    """Why to train, in words; empty where the model, or the refusal, is of just these movies and settings."""
-    note = read_note(dataset.store, STAGE)
-    changed = changes(note, _fingerprint(config), _taken(dataset, config))
+def why(dataset: Dataset, places: Places, config: Config, pack: str) -> str:
+    """Why to train, in words; empty where the model, or the refusal, is of these settings and nearly these movies.
+
+    `pack`: hash of the face models of the run; movies harvested with others are not learned from.
+    """
+    note, fingerprint, taken = (
+        read_note(dataset.store, STAGE),
+        _fingerprint(config, pack),
+        _taken(dataset, config, pack),
+    )
+    changed = changes(note, fingerprint, taken)
+    share = config.corpus.renew_share
+    if note and note.fingerprint == fingerprint and not enough_changed(note.movies, taken, share):
+        changed = ""
     if not changed and note and note.outcome == "done" and note.made != weights_digest(places):
         return f"{places.model} is not the model that was made"
     return changed
 
 
-def model_folder(dataset: Dataset, places: Places, config: Config) -> str | None:
-    """The model to cluster with: that of the last training, unless it was refused; without training, what is named."""
+def model_folder(dataset: Dataset, places: Places, config: Config, pack: str) -> str | None:
+    """The model to cluster with: that of the last training, unless it was refused or was of another pack; without
+    training, what is named."""
     if places.model is None:
         return None
     if config.corpus.train is None:
         return str(places.model)
     note = read_note(dataset.store, STAGE)
-    usable = note and note.outcome == "done" and note.made == weights_digest(places) and not _outdated(note, config)
+    current = note and note.outcome == "done" and note.made == weights_digest(places)
+    # with --only, a model of other settings must not pass for the new one
+    usable = current and note and note.fingerprint == _fingerprint(config, pack)
     return str(places.model) if usable else None
 
 
@@ -88,13 +107,8 @@ def weights_digest(places: Places) -> str:
     return str(card.get("weights_sha256", ""))
 
 
-def _outdated(note: StageNote, config: Config) -> bool:
-    """Whether the settings have changed since: with --only, an older model must not pass for the new one."""
-    return note.fingerprint != _fingerprint(config)
-
-
-def _fingerprint(config: Config) -> str:
-    return digest([config.corpus.train, _settings(config), version("castmine")])
+def _fingerprint(config: Config, pack: str) -> str:
+    return digest([config.corpus.train, pack, _settings(config), version("castmine")])
 
 
 def _settings(config: Config) -> dict[str, Any]:
@@ -104,9 +118,9 @@ def _settings(config: Config) -> dict[str, Any]:
     return chosen.model_dump(mode="json")
 
 
-def _taken(dataset: Dataset, config: Config) -> dict[str, str]:
+def _taken(dataset: Dataset, config: Config, pack: str) -> dict[str, str]:
     """Of every movie that is learned from or checked on: its harvest, its side, and its labels where those are used."""
-    records, method = dataset.records(), config.corpus.train
+    records, method = of_pack(dataset, pack), config.corpus.train
     split = split_movies({record.movie_id: record.facts.split for record in records}, config.train.split)
     learns_names = method in RECIPES and recipe(method).identities
     named = dataset.derived_records("labels", LABELS) if learns_names else []
@@ -120,13 +134,13 @@ def _taken(dataset: Dataset, config: Config) -> dict[str, str]:
     }
 
 
-def _note(session: Session, outcome: Any, said: str, made: str = "") -> None:
-    taken = _taken(session.dataset, session.config)
-    fingerprint = _fingerprint(session.config)
+def _note(session: Session, taken: dict[str, str], outcome: Any, said: str, made: str = "") -> None:
+    """`taken`: as it was before the training."""
+    fingerprint = _fingerprint(session.config, session.pack.hash)
     note = StageNote(fingerprint=fingerprint, movies=taken, outcome=outcome, said=said, made=made, at="")
     put_note(session.dataset.store, STAGE, note)
 
 
 def _used(session: Session) -> str:
-    model = model_folder(session.dataset, session.places, session.config)
+    model = model_folder(session.dataset, session.places, session.config, session.pack.hash)
     return f"clustering by {model}" if model else "clustering as the pack embeds"

@@ -107,11 +107,12 @@ def read_mined(dataset: Dataset, movie: MovieRecord, views: int) -> MinedRows:
     return MinedRows(rows, table["hard_negative"].to_numpy()[::views].astype(np.int64))
 
 
-def of_one_pack(dataset: Dataset) -> list[MovieRecord]:
-    """All movies. Raises DatasetError where there is none, or where they are of different packs."""
-    records = dataset.records()
+def of_one_pack(dataset: Dataset, models_hash: str | None = None) -> list[MovieRecord]:
+    """All movies, or those of this pack. Raises DatasetError where there is none, or where packs are several."""
+    records = [record for record in dataset.records() if models_hash in (None, record.models_hash)]
     if not records:
-        raise DatasetError(f"{dataset.root}: holds no movie yet; harvest or import some first")
+        which = "no movie yet" if models_hash is None else "no movie yet that was harvested with these models"
+        raise DatasetError(f"{dataset.root}: holds {which}; harvest or import some first")
     packs = {record.models_hash: record.models for record in records}
     if len(packs) > 1:
         raise DatasetError(

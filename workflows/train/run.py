@@ -41,12 +41,18 @@ class TrainSummary:
 
 
 def train(
-    root: str, method: str, out: Path, config: Config, address: str | None = None, resume: bool = False
+    root: str,
+    method: str,
+    out: Path,
+    config: Config,
+    address: str | None = None,
+    resume: bool = False,
+    models_hash: str | None = None,
 ) -> TrainSummary:
     """Learn a representation from a dataset and write it to the folder `out`.
 
     `method`: mvcorr-linear, or a recipe of train/presets.py. `resume`: go on with a recipe's training that was
-    interrupted, where there is one.
+    interrupted, where there is one. `models_hash`: of the movies of this pack alone.
 
     Raises:
         TooLittleDataError: too few movies, co-occurring tracks or identities to learn anything but noise.
@@ -59,7 +65,7 @@ def train(
     closed = method == CLOSED_FORM
     settings = config.train if closed else filled(recipe(method), config.train)
     dataset = Dataset.open(root)
-    records = of_one_pack(dataset)
+    records = of_one_pack(dataset, models_hash)
     refuse_other_folder(out)
     split = split_movies({record.movie_id: record.facts.split for record in records}, settings.split)
     with meter("train", "movies or epochs") as shown, ray_cluster(address, config.run.workers) as cores:
