@@ -5,11 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.errors import DatasetError
+from harvest.storage import said_plainly
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,21 @@ def read_face_embeddings(dataset: Dataset, movie: MovieRecord) -> list[NDArray[n
     ids = faces["track_id"].to_numpy()
     borders = np.flatnonzero(np.diff(ids)) + 1
     return np.split(to_matrix(faces["embedding"], movie.embedding_size), borders) if len(ids) else []
+
+
+def count_embedded(dataset: Dataset, movie: MovieRecord) -> int:
+    """The faces that `read_face_embeddings` would read, from the shard's footer alone; a movie has many more rows."""
+    shard = movie.shards["faces"]
+    with said_plainly(dataset.store.full(shard.path)), dataset.store.open(shard.path) as file:
+        footer = pq.read_metadata(file)
+    numbers = 0
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        columns = map(group.column, range(group.num_columns))
+        column = next(column for column in columns if column.path_in_schema.startswith("embedding"))
+        if column.statistics is None:
+            return shard.rows
+        numbers += column.num_values - column.statistics.null_count  # a face without one counts as one null
+    return numbers // max(movie.embedding_size, 1)
 
 
 def read_chips(dataset: Dataset, movie: MovieRecord) -> tuple[tuple[bytes, ...], ...]:

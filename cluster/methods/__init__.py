@@ -24,6 +24,8 @@ class Method:
     """It looks at faces, not at track means alone."""
     matrices: int = 1
     """(n, n) float64 matrices held at the peak, measured at 2,500 tracks and rounded up."""
+    sections: tuple[str, ...] = ()
+    """What of `ClusterConfig` it reads, beside what every method does."""
     linkage: Linkage = "average"
     """The agglomeration that it is, or beside which it is shown over all K."""
 
@@ -36,10 +38,16 @@ METHODS: dict[str, Method] = {
     "hac": Method(hac),
     "hac-complete": Method(partial(hac, linkage="complete"), linkage="complete"),
     "hac-ward": Method(partial(hac, linkage="ward"), linkage="ward"),
-    "hac-expanded": Method(expanded, matrices=5),
-    "ball": Method(ball, linkage="complete"),
-    "affinity": Method(affinity, finds_k=True, matrices=6),
-    "hdbscan": Method(hdbscan, finds_k=True, matrices=4),
-    "videoclusternet": Method(videoclusternet, finds_k=True, needs_faces=True, matrices=4),
+    "hac-expanded": Method(expanded, matrices=5, sections=("expanded",)),
+    "ball": Method(ball, linkage="complete", sections=("ball",)),
+    "affinity": Method(affinity, finds_k=True, matrices=6, sections=("affinity",)),
+    "hdbscan": Method(hdbscan, finds_k=True, matrices=4, sections=("hdbscan",)),
+    "videoclusternet": Method(
+        videoclusternet,
+        finds_k=True,
+        needs_faces=True,
+        matrices=4,
+        sections=("videoclusternet", "adapt.selfdistill.temperature"),
+    ),
 }
 """What `castmine cluster --method NAME` may name."""

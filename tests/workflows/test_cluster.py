@@ -13,8 +13,9 @@ from harvest.dataset.commit import put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.views import connect
 from harvest.errors import CastmineError, ConfigError, DatasetError, TooLittleDataError
+from harvest.tracks import count_embedded, read_face_embeddings
 from tests.workflows.conftest import Castmine, Harvested
-from workflows.cluster.job import KFrom
+from workflows.cluster.job import ClusterJob, KFrom, memory_gb
 from workflows.cluster.run import cluster
 from workflows.config import load_config
 from workflows.labels import import_labels
@@ -168,6 +169,13 @@ def test_anything_that_may_change_the_cast_clusters_anew(root: str, change: dict
     assert not movie.unchanged
 
 
+def test_what_another_method_reads_clusters_nothing_anew(root: str) -> None:
+    cluster(root, "hac", CONFIG, k_from=3)
+    other = load_config(None, ["cluster.hdbscan.cluster=4", "cluster.memory_gb=3", "cluster.adapt.seed=9"])
+    (movie,) = cluster(root, "hac", other, k_from=3).movies
+    assert movie.unchanged
+
+
 def test_new_labels_score_an_old_clustering_without_clustering_again(root: str) -> None:
     (before,) = cluster(root, "hac", CONFIG, k_from=3).movies
     assert before.metrics is None
@@ -190,6 +198,19 @@ def test_a_movie_that_fits_no_machine_is_refused_by_its_size_and_the_others_are_
     assert re.search(r"tracks need 0\.5 GB .* largest machine has 0\.1 GB .* choose hac", summary.failed["hamilton"])
     (failure,) = Dataset.open(root).failures()
     assert (failure.stage, failure.error, failure.attempts) == ("cluster", "ConfigError", 0)
+
+
+def test_the_memory_of_a_task_counts_the_faces_that_it_looks_at(root: str) -> None:
+    dataset = Dataset.open(root)
+    movie = dataset.records()[0]
+    embedded = count_embedded(dataset, movie)
+    assert embedded == sum(map(len, read_face_embeddings(dataset, movie))) < movie.rows("faces")
+    job = ClusterJob(root, "hamilton", "hac", None, 4, None, "hac", CONFIG)
+    plain, many = memory_gb(job, movie, embedded), replace(job, model_takes_faces=True)
+    assert memory_gb(many, movie, embedded) - plain == pytest.approx(embedded * movie.embedding_size * 20 / 1e9)
+    adapted = replace(job, adapt="ssiam", k_from="threshold")
+    more = memory_gb(replace(adapted, threshold=0.5), movie, embedded) - memory_gb(adapted, movie, embedded)
+    assert more == pytest.approx(3 * 8 * movie.rows("tracks") ** 2 / 1e9)
 
 
 def test_the_command_ends_with_the_status_that_scripts_count_on(castmine: Castmine, root: str) -> None:

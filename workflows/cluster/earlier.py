@@ -4,16 +4,22 @@ import hashlib
 import json
 from dataclasses import dataclass, fields
 from importlib.metadata import version
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
+from cluster.methods import METHODS
 from cluster.metrics import Metrics
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from workflows.cluster.job import ClusteredMovie, ClusterJob, source_of_k
 from workflows.labels import RUN as LABELS
+
+CLUSTER_VERSION = 2
+"""Raised whenever the same input gives another clustering, or other figures, than it did before."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,25 @@ def fingerprint(job: ClusterJob, movie: MovieRecord, labels: str) -> str:
         "threshold": job.threshold,
         "cast_size": movie.facts.cast_size if job.k_from == "corpus" else None,
         "labels": labels if job.k_from == "labels" else None,
-        "config": job.config.cluster.model_dump(mode="json", exclude=None if job.adapt else {"adapt"}),
+        "config": {place: _dumped(attrgetter(place)(job.config.cluster)) for place in sorted(_read_by(job))},
         "adapt": job.adapt,
         "castmine": version("castmine"),
+        "version": CLUSTER_VERSION,
     }
     return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+def _read_by(job: ClusterJob) -> set[str]:
+    """Where in the cluster section that stands which the job reads."""
+    read = {"curve_points", *METHODS[job.method].sections}
+    if job.adapt:  # of a section, whose name ends at the first hyphen
+        own = job.adapt.partition("-")[0]
+        read |= {f"adapt.{name}" for name in ("seed", "threshold", "calibration", own)}
+    return read
+
+
+def _dumped(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
 def labels_digest(dataset: Dataset, movie: MovieRecord) -> str:

@@ -22,6 +22,8 @@ ADAPT_GB = 0.7
 """What fitting to a movie takes beside its faces: torch, the network, and SSiam's 3,000² distances."""
 NETWORK_GB = 1.5
 """What training a recognition network takes more: the activations of 48 crops of 112 px."""
+CARRY_MATRICES = 4
+"""(n, n) float64 matrices while a threshold is carried over: cosines, indices of the pairs, their distances, sorted."""
 ADAPTED_NUMBERS = 512
 """Numbers of an adapted face, in student and teacher together, beside those it came with."""
 
@@ -47,6 +49,8 @@ class ClusterJob:
     """The adaptation that comes first, if any."""
     model_name: str = BASE
     """The model's own, without the adaptation."""
+    model_takes_faces: bool = False
+    """It weighs each face itself, where others take the mean of a track."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,18 @@ def adapted_name(model: str, adapt: str | None) -> str:
     return f"{model}+{adapt}" if adapt else model
 
 
-def memory_gb(job: ClusterJob, movie: MovieRecord) -> float:
-    """What the task of a movie takes: the method's matrices, the faces it looks at, the process itself."""
-    method = METHODS[job.method]
+def reads_faces(job: ClusterJob) -> bool:
+    """Whether the task looks at faces, not at track means alone."""
+    return METHODS[job.method].needs_faces or job.adapt is not None or job.model_takes_faces
+
+
+def memory_gb(job: ClusterJob, movie: MovieRecord, embedded: int) -> float:
+    """What the task of a movie takes: its (n, n) matrices, the faces it looks at, the process itself; `embedded` of the
+    movie's faces have an embedding."""
+    matrices = METHODS[job.method].memory_gb(movie.rows("tracks"))
+    if job.adapt and job.threshold is not None:  # it is carried over before the method begins
+        matrices = max(matrices, CARRY_MATRICES * 8 * movie.rows("tracks") ** 2 / 1e9)
     numbers = movie.embedding_size + (ADAPTED_NUMBERS if job.adapt else 0)
-    faces = movie.rows("faces") * numbers * FACE_BYTES / 1e9 if method.needs_faces or job.adapt else 0.0
+    faces = embedded * numbers * FACE_BYTES / 1e9 if reads_faces(job) else 0.0
     adapting = (ADAPT_GB if job.adapt else 0.0) + (NETWORK_GB if job.adapt == "selfdistill-network" else 0.0)
-    return PROCESS_GB + adapting + faces + method.memory_gb(movie.rows("tracks"))
+    return PROCESS_GB + adapting + faces + matrices

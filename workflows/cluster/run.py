@@ -14,9 +14,19 @@ from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.errors import ConfigError, DatasetError
+from harvest.tracks import count_embedded
 from train.registry import Model, load_model
 from workflows.cluster.earlier import nothing_to_do
-from workflows.cluster.job import BASE, ClusteredMovie, ClusterJob, KFrom, adapted_name, memory_gb, source_of_k
+from workflows.cluster.job import (
+    BASE,
+    ClusteredMovie,
+    ClusterJob,
+    KFrom,
+    adapted_name,
+    memory_gb,
+    reads_faces,
+    source_of_k,
+)
 from workflows.cluster.task import cluster_one
 from workflows.config import Config
 from workflows.console import Meter, meter
@@ -91,6 +101,7 @@ def cluster(
                 force,
                 adapt,
                 model_name,
+                bool(loaded and loaded.takes_faces),
             )
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
         }
@@ -139,7 +150,7 @@ class _Outcome:
         from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks
 
         attempts, room = jobs[0].config.run.attempts, largest_node_gb()
-        needed = {job.movie_id: memory_gb(job, self.movies[job.movie_id]) for job in jobs}
+        needed = {job.movie_id: self._memory_gb(job) for job in jobs}
         for job in jobs:
             if needed[job.movie_id] > room:
                 self._fail(job, ConfigError(_too_large(job, self.movies[job.movie_id], needed[job.movie_id], room)), 0)
@@ -150,6 +161,10 @@ class _Outcome:
             else:
                 self._fail(job, result, result.attempts if isinstance(result, TaskLostError) else 1)
             self.shown.update(len(self.done) + len(self.failed), len(self.movies), job.movie_id)
+
+    def _memory_gb(self, job: ClusterJob) -> float:
+        movie = self.movies[job.movie_id]
+        return memory_gb(job, movie, count_embedded(self.dataset, movie) if reads_faces(job) else 0)
 
     def _fail(self, job: ClusterJob, error: BaseException, attempts: int) -> None:
         self.failed[job.movie_id] = str(error)

@@ -46,7 +46,8 @@ class Column:
 
 
 COLUMNS = (
-    Column("v_measure", "V", "V-measure = NMI, each Unknown track a cluster of its own; mean over movies", lambda m: m.v_measure, 1),
+    Column("v_measure", "V", "V-measure = NMI, each Unknown track a cluster of its own; mean over movies",
+           lambda m: m.v_measure, 1),
     Column("wcp", "WCP", "Weighted cluster purity, Unknown counted as wrong; mean over movies", lambda m: m.wcp, 1),
     Column("wcp_assigned", "WCP assigned", "WCP with Unknown left out", lambda m: m.wcp_assigned, 1),
     Column("bcubed_f", "BCubed F", "Harmonic mean of BCubed precision and recall; mean over movies",
