@@ -14,14 +14,16 @@ from harvest.dataset.schema import SCHEMAS
 from harvest.errors import CastmineError, DatasetError
 from harvest.tracks import TrackSet, read_face_embeddings, read_track_set, to_matrix
 from train.centring import CentringSums, FaceCentring
-from train.config import TrainConfig
+from train.config import MiningConfig, TrainConfig
 from train.mining import MinedTracks, mine_movie
 from train.normalise import Integers, track_means
 from train.representation import Embedding
 from train.validation import MovieMeasures, measure_movie
 
 TRACKLETS = "mined"
-"""The run of the table `tracklets`."""
+"""The run of the table `tracklets`: faces as the pack embeds them. Each training mines anew, in place of the last."""
+MINING = "mining"
+"""Where its notes say with which MiningConfig."""
 
 Progress = Callable[[int], None]
 """Is told how many movies are done."""
@@ -74,13 +76,13 @@ def measure_one(job: MovieJob) -> MovieMeasures:
     faces: Sequence[npt.ArrayLike] = centring.apply_all(raw) if centring else raw
     means = track_means(faces, by_length=True) if centring and faces else tracks.means
     if job.embedding and not centring:
-        tracklets = read_mined(dataset, movie, job.config.mining.views).tracklets
+        tracklets = read_mined(dataset, movie, job.config.mining).tracklets
     else:
         mined = mine_movie(faces, tracks.cannot_link, job.config.mining, by_length=centring is not None)
         tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)
         if not centring:  # the table says what anyone would mine; centred tracklets are one model's
-            rows = _table(movie, tracks, mined)
-            commit_derived(dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, rows)
+            rows, notes = _table(movie, tracks, mined), {MINING: job.config.mining.model_dump(mode="json")}
+            commit_derived(dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, rows, notes)
     measures = measure_movie(tracklets, means, tracks.cannot_link, job.config, job.embedding)
     degree = job.config.centring.degree
     if job.embedding or centring or degree is None:
@@ -96,15 +98,21 @@ def current(dataset: Dataset, movie_id: str) -> MovieRecord:
     return movie
 
 
-def read_mined(dataset: Dataset, movie: MovieRecord, views: int) -> MinedRows:
-    """What `measure_one` committed. Raises DatasetError where the movie was harvested anew since."""
-    table = dataset.derived("tracklets", TRACKLETS, movie.movie_id)
-    if table is None:
+def read_mined(dataset: Dataset, movie: MovieRecord, mining: MiningConfig) -> MinedRows:
+    """What `measure_one` committed. Raises DatasetError where the movie was harvested, or mined otherwise, since."""
+    record = dataset.derived_record("tracklets", TRACKLETS, movie.movie_id)
+    if record is None or record.harvest_id != movie.harvest_id:
         raise DatasetError(
             f"{movie.movie_id}: was harvested anew while it was being trained on; run the training again"
         )
-    rows = to_matrix(table["embedding"], movie.embedding_size).reshape(-1, views, movie.embedding_size)
-    return MinedRows(rows, table["hard_negative"].to_numpy()[::views].astype(np.int64))
+    if record.notes.get(MINING) != mining.model_dump(mode="json"):
+        raise DatasetError(
+            f"{movie.movie_id}: another training mined it with other settings (train.mining) meanwhile; run this "
+            "training again once that one has ended"
+        )
+    table = dataset.read_shard(record.shard)
+    rows = to_matrix(table["embedding"], movie.embedding_size).reshape(-1, mining.views, movie.embedding_size)
+    return MinedRows(rows, table["hard_negative"].to_numpy()[:: mining.views].astype(np.int64))
 
 
 def of_one_pack(dataset: Dataset, models_hash: str | None = None) -> list[MovieRecord]:

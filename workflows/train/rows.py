@@ -62,7 +62,7 @@ def _mined(dataset: Dataset, recipe: Recipe, movies: Sequence[str], config: Trai
     found = [np.zeros((0, 0, 0), np.float32)]
     for movie_id in movies:
         movie = current(dataset, movie_id)
-        mined = read_mined(dataset, movie, config.mining.views)
+        mined = read_mined(dataset, movie, config.mining)
         if recipe.rows == "tracklets":
             found.append(mined.tracklets)
         else:
