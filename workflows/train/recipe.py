@@ -17,6 +17,7 @@ from train.networks import build_network
 from train.presets import Recipe, recipe
 from train.subspace import fit_subspace, refuse_too_little
 from workflows.config import RunConfig
+from workflows.labels import RUN as LABELS
 from workflows.train.corpus import Corpus, Learned
 from workflows.train.rows import Learning, read_learning
 from workflows.train.workers import FitJob, fitted, run_fit
@@ -68,12 +69,21 @@ def _folder(out: Path) -> Path:
 
 def _settings(corpus: Corpus, name: str) -> dict[str, Any]:
     """All that the final weights follow from, but for the number of workers, which changes nothing."""
+    labels = {"labels": _labels(corpus)} if recipe(name).identities else {}
     return {
         "method": name,
         "train": corpus.config.model_dump(mode="json"),
         "movies": {record.movie_id: record.harvest_id for record in corpus.records},
         "castmine": version("castmine"),
+        **labels,
     }
+
+
+def _labels(corpus: Corpus) -> dict[str, str]:
+    """Digest of the labels of every training movie that has some; those of an earlier harvest are not learned from."""
+    harvests = {one.movie_id: one.harvest_id for one in corpus.records if one.movie_id in corpus.split.train}
+    found = Dataset.open(corpus.root).derived_records(LABELS, LABELS)
+    return {one.movie_id: one.shard.digest for one in found if harvests.get(one.movie_id) == one.harvest_id}
 
 
 def _network(chosen: Recipe, config: TrainConfig, size: int, state: FitState) -> Any:
