@@ -1,6 +1,7 @@
 """Validation by identity (BCL §4): some people are kept back from training, and a clustering of them is scored."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy.typing as npt
@@ -13,6 +14,14 @@ from train.config import SplitConfig
 
 LEAST_TRAINED = 2
 """Fewest identities to learn from: a loss needs someone to tell someone from."""
+NOBODY = re.compile(r"unknown|label \d+$", re.IGNORECASE)
+"""Begins names that tell a movie's people apart and say not who they are: BCL's unknown_e03_10, which two series have,
+and the numbers of SSiam's release."""
+
+
+def person(name: str, movie_id: str) -> str:
+    """One name is one person in all movies, but one that says nobody is a person of its movie alone †."""
+    return f"{name} of {movie_id}" if NOBODY.match(name) else name
 
 
 def held_back(identities: Iterable[str], config: SplitConfig | None = None) -> frozenset[str]:

@@ -5,7 +5,7 @@ import pytest
 
 from harvest.errors import TooLittleDataError
 from train.config import SplitConfig
-from train.identities import clustering_score, held_back
+from train.identities import clustering_score, held_back, person
 
 NAMES = [f"person {number}" for number in range(100)]
 
@@ -15,6 +15,17 @@ def test_five_percent_are_kept_back_the_same_ones_in_any_order() -> None:
     assert len(kept) == 5
     assert kept == held_back(NAMES[::-1])
     assert len(held_back(NAMES, SplitConfig(identity_share=0.2))) == 20
+
+
+@pytest.mark.parametrize("name", ["unknown_e03_10", "Unknown", "label 3"])
+def test_a_name_that_says_nobody_joins_no_two_movies(name: str) -> None:
+    assert person(name, "bbt_s01e03") != person(name, "buffy_s05e03")
+    assert person(name, "bbt_s01e03") == person(name, "bbt_s01e03")
+
+
+@pytest.mark.parametrize("name", ["sheldon", "3", "the unknown soldier", "label 3 of bbt"])
+def test_any_other_name_is_one_person_in_all_movies(name: str) -> None:
+    assert person(name, "bbt_s01e03") == person(name, "bbt_s01e04") == name
 
 
 def test_of_few_identities_two_are_kept_back_and_of_three_nobody_could_learn() -> None:

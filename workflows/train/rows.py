@@ -14,7 +14,7 @@ from harvest.errors import TooLittleDataError
 from harvest.tracks import read_face_embeddings, read_track_set
 from train.batches import ArrayRows, FaceRows, TrainingRows
 from train.config import TrainConfig
-from train.identities import held_back
+from train.identities import held_back, person
 from train.normalise import l2_normalised, track_mean
 from train.presets import Recipe
 from train.split import Split
@@ -74,7 +74,7 @@ def _mined(dataset: Dataset, recipe: Recipe, movies: Sequence[str], config: Trai
 
 
 def _of_people(dataset: Dataset, split: Split, config: TrainConfig) -> Learning:
-    """Named tracks of the training movies. One name is one person in all movies."""
+    """Named tracks of the training movies, those of one `person` together."""
     named = list(_named_tracks(dataset, split.train))
     if not named:
         raise TooLittleDataError(
@@ -91,11 +91,12 @@ def _of_people(dataset: Dataset, split: Split, config: TrainConfig) -> Learning:
 
 
 def _named_tracks(dataset: Dataset, movies: Sequence[str]) -> Iterator[tuple[str, Rows32]]:
-    """Identity and unit faces (n, d) of every named track."""
+    """Person and unit faces (n, d) of every named track."""
     for movie_id in movies:
         movie = current(dataset, movie_id)
         names = identities(dataset, movie_id)
         tracks = read_track_set(dataset, movie).track_ids if names else ()
         for track, faces in zip(tracks, read_face_embeddings(dataset, movie) if names else (), strict=True):
             if int(track) in names:
-                yield names[int(track)], l2_normalised(faces, f"{movie_id}, track {track}").astype(np.float32)
+                unit = l2_normalised(faces, f"{movie_id}, track {track}").astype(np.float32)
+                yield person(names[int(track)], movie_id), unit
