@@ -130,6 +130,7 @@ class Pool:
         finally:
             for worker in self._workers:
                 ray.kill(worker.actor)
+            show_queue(0, 0, 0)  # or the last figures stand for ever
 
     def _add(self, jobs: Iterable[Job]) -> None:
         for job in jobs:

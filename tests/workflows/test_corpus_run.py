@@ -16,6 +16,7 @@ from harvest.dataset.read import Dataset
 from tests.s3.bucket import Bucket
 from tests.workflows.conftest import Castmine, Harvested, digests
 from tests.workflows.test_harvest import run_lightly
+from workflows.journal.records import latest_journal
 
 NO_RAY = """
 import sys
@@ -135,6 +136,15 @@ def test_a_new_movie_alone_is_harvested_and_clustered_and_a_bad_one_is_named_and
     assert f"castmine corpus --config {kept.config} --retry-failed" in found
     assert "bad" in castmine("status", "--dataset", kept.dataset).out
     (kept.movies / "bad.mp4").unlink()
+
+
+def test_a_stage_that_failed_makes_the_run_one_that_failed(castmine: Castmine, kept: Kept) -> None:
+    wrong = ("--only", "cluster", "--set", "corpus.clusterings=[{method: spectral}]")
+    assert "no clustering method 'spectral'" in castmine("corpus", "--config", kept.config, *wrong, status=1).err
+    assert kept.report()["outcome"] == "failed"
+    journal = latest_journal(Dataset.open(kept.dataset).store)
+    assert journal
+    assert (journal.outcome, journal.note) == ("failed", "cluster spectral: failed")
 
 
 @pytest.mark.slow

@@ -18,7 +18,9 @@ from workflows.corpus import clustering, training
 from workflows.corpus.clustering import cluster_stage
 from workflows.corpus.config import ClusteringConfig, CorpusConfig
 from workflows.corpus.notes import StageNote, changes, enough_changed
+from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.places import Places, find_places
+from workflows.corpus.run import _done
 from workflows.corpus.session import Session
 from workflows.corpus.training import model_folder, train_stage, weights_digest
 from workflows.journal.records import strike_out
@@ -143,6 +145,24 @@ def test_a_clustering_that_somebody_has_made_anew_by_hand_is_not_taken_for_the_k
         record.model_copy(update={"created_at": "2020-01-01T00:00:00.000000+00:00"}).to_json()
     )
     assert clustering.why(dataset, chosen, session.config, "") == f"1 movie changed: {record.movie_id}"
+
+
+def test_what_nobody_foresaw_is_a_failed_stage_and_a_stop_is_a_stop() -> None:
+    def broken() -> StageOutcome:
+        raise IsADirectoryError("a folder lies there")
+
+    def stopped() -> StageOutcome:
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    outcome = _done("report", broken)
+    assert (outcome.stage, outcome.state, outcome.said) == (
+        "report",
+        "failed",
+        "IsADirectoryError: a folder lies there",
+    )
+    assert "in broken" in outcome.figures["traceback"]
+    with pytest.raises(SystemError):
+        _done("report", stopped)
 
 
 def test_what_goes_wrong_in_a_stage_is_its_outcome_and_ends_no_run(session: Session) -> None:

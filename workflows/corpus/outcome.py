@@ -1,6 +1,8 @@
 """What a scheduled run did: how each stage ended, what failed, and the figures of report.json."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from traceback import format_exception
 from typing import Any, Literal
 
 from workflows.harvest.run import HarvestSummary
@@ -25,6 +27,19 @@ class StageOutcome:
     """More of it, for report.json."""
 
 
+def unexpected(stage: str, error: Exception, seconds: float) -> StageOutcome:
+    """The outcome of a stage that an error ended which nobody foresaw; the others go on. Raises it if it is a stop."""
+    if error.__cause__ is not None and not isinstance(error.__cause__, Exception):
+        raise error  # Ctrl-C comes out of Ray's compiled code as a SystemError around it
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return StageOutcome(stage, "failed", said, seconds, figures={"traceback": "".join(format_exception(error))})
+
+
+def anything_failed(stages: Iterable[StageOutcome]) -> bool:
+    """Whether a movie or a stage failed."""
+    return any(stage.failed or stage.state == "failed" for stage in stages)
+
+
 @dataclass(frozen=True)
 class CorpusSummary:
     """What a run of all stages did."""
@@ -43,4 +58,4 @@ class CorpusSummary:
     @property
     def failed(self) -> bool:
         """Whether a movie or a stage failed."""
-        return any(stage.failed or stage.state == "failed" for stage in self.stages)
+        return anything_failed(self.stages)

@@ -8,11 +8,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
 
+from harvest.errors import CastmineError
 from workflows.config import Config
 from workflows.console import write_json
 from workflows.corpus.clustering import cluster_stage, stage_name
 from workflows.corpus.figures import report_json
-from workflows.corpus.outcome import CorpusSummary, StageOutcome
+from workflows.corpus.outcome import CorpusSummary, StageOutcome, anything_failed, unexpected
 from workflows.corpus.pruning import prune_stage
 from workflows.corpus.reporting import report_stage
 from workflows.corpus.session import Session, open_session
@@ -75,16 +76,17 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
         told = (places.movies, places.models, config.run, retry)
         with JournalWriter(session.dataset.store, "corpus", *told) as journal:
             if choice.takes("harvest"):
-                harvested = _harvest(session, plan, journal)
-                outcomes.append(_of_harvest(harvested))
+                harvested, outcome = _harvest(session, plan, journal)
+                outcomes.append(outcome)
             missing = gone(session.dataset, session.movies)
             if (choice.prune or choice.prune_all) and missing:
                 outcomes.append(prune_stage(session, missing, 1 if choice.prune_all else config.corpus.shrunk))
                 pruned = missing if outcomes[-1].state == "done" else ()
             for name, do in _later_stages(session, choice):
                 journal.say(stage=name)
-                outcomes.append(do())
+                outcomes.append(_done(name, do))
             journal.say(stage="", note="; ".join(f"{outcome.stage}: {outcome.state}" for outcome in outcomes))
+            journal.failed = anything_failed(outcomes)
         seconds = time.monotonic() - began
         summary = CorpusSummary(journal.journal, outcomes, harvested, missing, pruned, plan.later, seconds)
         return summary, _keep(session, summary)
@@ -97,10 +99,27 @@ def _keep(session: Session, summary: CorpusSummary) -> Report:
     return report
 
 
-def _harvest(session: Session, plan: HarvestPlan, journal: JournalWriter) -> HarvestSummary:
-    if plan.todo:
-        session.start_ray()
-    return run_harvest(plan, session.dataset, session.pack, session.config, journal, session.address)
+def _harvest(session: Session, plan: HarvestPlan, journal: JournalWriter) -> tuple[HarvestSummary | None, StageOutcome]:
+    """Raises CastmineError where nothing could be begun."""
+    began = time.monotonic()
+    try:
+        if plan.todo:
+            session.start_ray()
+        summary = run_harvest(plan, session.dataset, session.pack, session.config, journal, session.address)
+    except CastmineError:
+        raise
+    except Exception as error:
+        return None, unexpected("harvest", error, time.monotonic() - began)
+    return summary, _of_harvest(summary)
+
+
+def _done(name: str, do: Callable[[], StageOutcome]) -> StageOutcome:
+    """A later stage's outcome, however it ends: the other stages, the table and report.json are not lost by it."""
+    began = time.monotonic()
+    try:
+        return do()
+    except Exception as error:
+        return unexpected(name, error, time.monotonic() - began)
 
 
 def _later_stages(session: Session, choice: Choice) -> list[tuple[str, Callable[[], StageOutcome]]]:

@@ -82,8 +82,9 @@ def harvest(
         own = JournalWriter(opened.store, "harvest", corpus, models, config.run)
         with own if plan.todo else nullcontext(own) as journal:
             summary = run_harvest(plan, opened, pack, config, journal, address)
-        missing = gone(opened, movies)
-        refused = prune_gone(opened, movies, missing, prune) if prune is not None else ""
+            missing = gone(opened, movies)
+            refused = prune_gone(opened, movies, missing, prune) if prune is not None else ""
+            journal.failed = bool(refused)
     pruned = prune is not None and not refused
     return replace(summary, seconds=time.monotonic() - began, gone=missing, pruned=pruned, not_pruned=refused)
 

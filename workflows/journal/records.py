@@ -19,7 +19,7 @@ SILENT_BEATS = 4
 """A writer that missed so many heartbeats is said to give no sign of life."""
 
 Outcome = Literal["running", "done", "failed", "interrupted", "broken"]
-"""failed: some movies failed; interrupted: Ctrl-C or SIGTERM; broken: an error ended the run."""
+"""failed: some movies, or a stage, failed; interrupted: Ctrl-C or SIGTERM; broken: an error ended the run."""
 
 
 class _Part(BaseModel):

@@ -31,6 +31,8 @@ class JournalWriter:
         self._store, self._kept = store, config.journals
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._source: Callable[[], Fields] = dict
+        self.failed = False
+        """Something else failed than a movie's harvest: the run ends as one that failed."""
         self._thread = threading.Thread(target=self._beat, daemon=True, name="journal")
         self.journal = Journal(
             run_id=f"{begun:%Y%m%dT%H%M%S}.{begun.microsecond:06d}-{uuid4().hex[:4]}",
@@ -83,7 +85,7 @@ class JournalWriter:
 
     def _outcome(self, error: BaseException | None) -> Outcome:
         if error is None:
-            return "failed" if self.journal.counts.get("failed") else "done"
+            return "failed" if self.failed or self.journal.counts.get("failed") else "done"
         inner = error
         if isinstance(error, SystemError):  # as which Ctrl-C comes out of Ray's compiled code
             inner = error.__cause__ or error
