@@ -17,6 +17,10 @@ class VideoDecodeError(CastmineError):
     """A video that cannot be decoded to its last announced frame."""
 
 
+class MovieOutOfReachError(VideoDecodeError):
+    """A movie that cannot be read where it lies, or copied from there: it says nothing of the video itself."""
+
+
 class ModelsError(CastmineError):
     """A pack of face models that is missing or cannot run where it was asked to."""
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harvest.dataset.records import SourceStamp
-from harvest.errors import VideoDecodeError
+from harvest.errors import MovieOutOfReachError, VideoDecodeError
 from harvest.identity import source_stamp
 from harvest.storage import is_remote, open_filesystem, said_plainly
 
@@ -42,8 +42,8 @@ class LocalCopy:
             stamp: what the file was when its harvest was planned. on_read: called with the bytes that came in.
 
         Raises:
-            VideoDecodeError: it cannot be copied, or is not any more what was planned; and any that comes out of the
-                block, with the movie's own name.
+            MovieOutOfReachError: it cannot be copied, or is not any more what was planned.
+            VideoDecodeError: any that comes out of the block, with the movie's own name.
         """
         if not is_remote(uri):
             yield uri
@@ -68,25 +68,54 @@ class LocalCopy:
 
 def copies_folder() -> Path:
     """Where copies lie: in $TMPDIR or /tmp, a folder for each user."""
-    return Path(tempfile.gettempdir()) / f"castmine-{os.getuid()}" / "copies"
+    return Path(tempfile.gettempdir()) / f"castmine-copies-{os.getuid()}"
 
 
 def sweep(folder: Path | None = None) -> None:
     """Remove copies that no process holds: what killed workers left."""
-    for path in (folder or copies_folder()).glob("*"):
-        with suppress(OSError):
-            file = os.open(path, os.O_RDWR)
-            try:
-                _remove_unless_held(path, file)
-            finally:
-                os.close(file)
+    folder = folder or copies_folder()
+    if not folder.exists():
+        return
+    with suppress(MovieOutOfReachError):  # another's folder: who needs a copy is told
+        _make_own(folder)
+        for path in folder.glob("*"):
+            _sweep_one(path)
+
+
+def _sweep_one(path: Path) -> None:
+    with suppress(OSError):
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            _remove_unless_held(path, file)
+        finally:
+            os.close(file)
+
+
+def _make_own(folder: Path) -> None:
+    """A folder that nobody else may look into or write: $TMPDIR is everybody's, and the name is easily guessed.
+
+    Raises:
+        MovieOutOfReachError: it cannot be made, or is another user's, or no folder.
+    """
+    remedy = "copies of movies cannot lie there; set TMPDIR to a folder of your own"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise MovieOutOfReachError(f"{folder}: {error.strerror}; {remedy}") from error
+    try:
+        if os.fstat(opened).st_uid != os.getuid():
+            raise MovieOutOfReachError(f"{folder}: belongs to another user; {remedy}")
+        os.fchmod(opened, 0o700)
+    finally:
+        os.close(opened)
 
 
 def _hold(path: Path, uri: str, stamp: SourceStamp, on_read: OnRead) -> int:
     """An open file with a shared lock on the whole copy, which is made first where it is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_own(path.parent)
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             _lock(file, fcntl.LOCK_SH, on_read)
             if _is_linked(file, path) and os.fstat(file).st_size == stamp.size:
@@ -116,14 +145,14 @@ def _lock(file: int, kind: int, on_read: OnRead) -> None:
 
 
 def _fetch(file: int, uri: str, stamp: SourceStamp, on_read: OnRead) -> None:
-    fs, path = open_filesystem(uri, VideoDecodeError)
-    os.ftruncate(file, 0)
-    with said_plainly(uri, VideoDecodeError), fs.open(path, "rb", block_size=BLOCK_BYTES) as source:
+    fs, path = open_filesystem(uri, MovieOutOfReachError)
+    with said_plainly(uri, MovieOutOfReachError), fs.open(path, "rb", block_size=BLOCK_BYTES) as source:
+        os.ftruncate(file, 0)
         while block := source.read(BLOCK_BYTES):
             os.pwrite(file, block, os.fstat(file).st_size)
             on_read(len(block))
     if source_stamp(uri) != stamp or os.fstat(file).st_size != stamp.size:
-        raise VideoDecodeError(f"{uri}: has changed in its bucket since this run began; run the same command again")
+        raise MovieOutOfReachError(f"{uri}: has changed in its bucket since this run began; run the same command again")
 
 
 def _remove_unless_held(path: Path, file: int) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harvest.dataset.records import SourceStamp
-from harvest.errors import CorpusError, VideoDecodeError
+from harvest.errors import CorpusError, MovieOutOfReachError
 from harvest.storage import open_filesystem, said_plainly
 
 
@@ -31,9 +31,9 @@ def remote_bytes(uri: str) -> bytes:
 
 
 def remote_stamp(uri: str) -> SourceStamp:
-    """Size and etag of a file in a bucket. Raises VideoDecodeError where it cannot be looked at."""
-    fs, path = open_filesystem(uri, VideoDecodeError)
-    with said_plainly(uri, VideoDecodeError, missing="there is no such file"):
+    """Size and etag of a file in a bucket. Raises MovieOutOfReachError where it cannot be looked at."""
+    fs, path = open_filesystem(uri, MovieOutOfReachError)
+    with said_plainly(uri, MovieOutOfReachError, missing="there is no such file"):
         entry: dict[str, Any] = fs.info(path)
     return SourceStamp(size=int(entry["size"]), modified=str(entry.get("ETag", "")).strip('"'))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from harvest.dataset.records import (
 )
 from harvest.dataset.schema import SCHEMAS, SORT_KEYS
 from harvest.dataset.store import Store
+from harvest.errors import DatasetError
 
 
 def now() -> str:
@@ -63,8 +65,9 @@ def commit_movie(store: Store, tables: Mapping[str, pa.Table], at: str | None = 
 def put_movie_record(store: Store, record: MovieRecord) -> MovieRecord:
     """The commit itself; what was said of earlier failures of the movie, of any kind of work, ends with it."""
     store.put(movie_record_path(record.movie_id), record.to_json())
-    for kind in store.names("records/failures"):
-        store.delete(failure_record_path(record.movie_id, kind))
+    with suppress(DatasetError):  # it is committed, and stays so; the next harvest takes back what is left of them
+        for kind in store.names("records/failures"):
+            store.delete(failure_record_path(record.movie_id, kind))
     return record
 
 
@@ -110,11 +113,11 @@ def put_derived_record(store: Store, record: DerivedRecord) -> DerivedRecord:
 
 
 def note_failure(
-    store: Store, movie_id: str, uri: str, stage: str, error: str, message: str, attempts: int
+    store: Store, movie_id: str, uri: str, stage: str, error: str, message: str, attempts: int, retry: str = ""
 ) -> FailureRecord:
     """Remember that a movie could not be done, beside what was committed of it and what failed in other work."""
     record = FailureRecord(
-        movie_id=movie_id, uri=uri, stage=stage, error=error, message=message, attempts=attempts, at=now()
+        movie_id=movie_id, uri=uri, stage=stage, error=error, message=message, attempts=attempts, retry=retry, at=now()
     )
     store.put(failure_record_path(movie_id, record.kind), record.to_json())
     return record

@@ -146,11 +146,10 @@ class Store:
             return None
 
     def delete(self, relative: str) -> None:
-        """Delete a file or a whole folder; nothing happens where it is gone already. Raises DatasetError."""
-        with said_plainly(self.full(relative)):
+        """Delete a file or a whole folder; what is gone already, or goes meanwhile, is fine. Raises DatasetError."""
+        with suppress(FileNotFoundError), said_plainly(self.full(relative)):
             if self.is_local:
-                if self.exists(relative):
-                    self.fs.rm(self._path(relative), recursive=True)
+                _delete_local(self._path(relative))
             elif paths := self.fs.find(self._path(relative)):
                 self.fs.rm(paths)
 
@@ -206,6 +205,19 @@ def _put_local(path: str, content: bytes) -> None:
         os.fsync(folder)  # the rename itself must survive a power cut
     finally:
         os.close(folder)
+
+
+def _delete_local(path: str) -> None:
+    """Two that delete one folder do not trip over each other, as `shutil.rmtree` would."""
+    if not os.path.isdir(path) or os.path.islink(path):
+        os.unlink(path)
+        return
+    for parent, _, names in os.walk(path, topdown=False):
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(parent, name))
+        with suppress(FileNotFoundError):
+            os.rmdir(parent)
 
 
 def _advice(path: str, error: OSError) -> str:

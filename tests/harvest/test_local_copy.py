@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harvest.dataset.store import Store
-from harvest.errors import VideoDecodeError
+from harvest.errors import MovieOutOfReachError, VideoDecodeError
 from harvest.identity import source_stamp
 from harvest.local_copy import LocalCopy, sweep
 from tests.s3.bucket import Bucket
@@ -33,7 +33,7 @@ def put(bucket: Bucket, name: str, content: bytes) -> str:
 
 
 def test_a_movie_is_copied_once_for_all_and_removed_by_the_last(bucket: Bucket, tmp_path: Path) -> None:
-    uri, read = put(bucket, "a.mp4", b"frames" * 10**6), []
+    uri, read = put(bucket, "a.mp4", b"frames" * 10**6), list[int]()
     one, other = LocalCopy(tmp_path), LocalCopy(tmp_path)
     before = bucket.asked()["GET"]
     with one.path(uri, source_stamp(uri), read.append) as path, other.path(uri, source_stamp(uri)) as same:
@@ -88,9 +88,30 @@ def test_a_disk_without_room_for_the_copy_is_named(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(VideoDecodeError, match=r"No space left on device; free some space .*\$TMPDIR"):
+    with pytest.raises(MovieOutOfReachError, match=r"No space left on device; free some space .*\$TMPDIR"):
         LocalCopy(tmp_path).path(uri, source_stamp(uri)).__enter__()
     assert os.listdir(tmp_path) == []
+
+
+def test_copies_lie_in_a_folder_that_nobody_else_can_prepare(bucket: Bucket, tmp_path: Path) -> None:
+    uri, folder, elsewhere = put(bucket, "a.mp4", b"frames"), tmp_path / "copies", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_bytes(b"x")
+    folder.symlink_to(elsewhere)
+    sweep(folder)
+    assert (elsewhere / "mine").exists()
+    with pytest.raises(MovieOutOfReachError, match="set TMPDIR"):
+        LocalCopy(folder).path(uri, source_stamp(uri)).__enter__()
+    folder.unlink()
+    folder.mkdir(mode=0o755)
+    copy = LocalCopy(folder)
+    with copy.path(uri, source_stamp(uri)) as path:
+        assert folder.stat().st_mode & 0o777 == 0o700
+    copy.let_go()
+    Path(path).symlink_to(elsewhere / "mine")
+    with pytest.raises(OSError, match="symbolic"):
+        copy.path(uri, source_stamp(uri)).__enter__()
+    assert (elsewhere / "mine").read_bytes() == b"x"
 
 
 def test_a_movie_that_changed_since_it_was_planned_or_went_is_an_error_by_its_own_name(
@@ -100,7 +121,7 @@ def test_a_movie_that_changed_since_it_was_planned_or_went_is_an_error_by_its_ow
     stamp = source_stamp(uri)
     put(bucket, "a.mp4", b"other frames")
     with (
-        pytest.raises(VideoDecodeError, match=rf"{uri}: has changed in its bucket"),
+        pytest.raises(MovieOutOfReachError, match=rf"{uri}: has changed in its bucket"),
         LocalCopy(tmp_path).path(uri, stamp),
     ):
         pass

@@ -134,3 +134,21 @@ def test_a_file_in_the_way_of_the_folder_is_an_error_with_a_remedy(tmp_path: Pat
     (tmp_path / "dataset").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"cannot be written .*check the dataset folder"):
         Store(str(tmp_path / "dataset")).put("a", b"x")
+
+
+def test_a_folder_that_another_deletes_at_the_same_time_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, unlink = Store(str(tmp_path)), os.unlink
+    for name in "abc":
+        store.put(f"folder/{name}", b"x")
+
+    def another_was_first(path: str) -> None:
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", another_was_first)
+    store.delete("folder")
+    store.delete("folder")
+    store.delete("folder/a")
+    assert store.files("") == {}

@@ -9,6 +9,7 @@ import pytest
 from harvest.corpus import Movie
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts, SourceStamp
+from harvest.errors import MovieOutOfReachError, VideoDecodeError
 from harvest.faces import find_pack
 from workflows.config import load_config
 from workflows.harvest.jobs import HarvestRun
@@ -77,3 +78,19 @@ def test_a_movie_that_cannot_be_split_goes_first(run: HarvestRun) -> None:
     assert len(whole) == 1
     assert ends(jobs + whole, workers=8) <= (8 * 3 + 2) * HOUR / 8 + 10 * 60 * FPS
     assert max(jobs + whole, key=lambda job: job.weight) is whole[0]
+
+
+def test_a_bucket_that_does_not_answer_says_nothing_of_seeking_in_a_movie(run: HarvestRun) -> None:
+    for movie_id, error, jobs in (("a", VideoDecodeError("no frame 7"), 1), ("b", MovieOutOfReachError("down"), 0)):
+        first, *_ = jobs_of(run, movie_id, HOUR)
+        follow = run._after(first, error)
+        assert len(follow) == jobs, movie_id
+    assert run._probes["b"].facts.seekable
+    assert run._states["b"].state == "failed"
+
+
+def test_a_movie_whose_commit_went_while_it_was_to_be_put_right_is_harvested(run: HarvestRun) -> None:
+    jobs_of(run, "a", HOUR)
+    del run._segments["a"]  # as where it was found committed
+    follow = run._after(run._finish_job(run._states["a"].movie), FileNotFoundError("segment.json"))
+    assert {job.method for job in follow} == {"harvest"}

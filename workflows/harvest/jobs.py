@@ -13,7 +13,7 @@ from harvest.dataset.cards import PackCard, note_pack
 from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts
-from harvest.errors import DatasetError, ModelsError, VideoDecodeError
+from harvest.errors import DatasetError, ModelsError, MovieOutOfReachError, VideoDecodeError
 from harvest.faces import Pack
 from harvest.segments import Segment, plan_segments
 from harvest.video import check_decode_device
@@ -100,10 +100,10 @@ class HarvestRun:
             raise result
         if not self._wanted(job):
             return []
-        if isinstance(result, VideoDecodeError) and len(self._segments.get(movie.movie_id, ())) > 1:
+        if _says_seeking_is_wrong(result) and len(self._segments.get(movie.movie_id, ())) > 1:
             return self._redo_whole(movie)
         if isinstance(result, FileNotFoundError) and job.method == "finish":  # another run has committed the same
-            return self._segment_jobs(movie, self._segments[movie.movie_id])
+            return self._planned(movie)
         if isinstance(result, BaseException):
             self._fail(movie, job, result)
             return []
@@ -128,8 +128,13 @@ class HarvestRun:
         record = self._dataset.record(movie.movie_id)
         if record and record.harvest_id == probe.harvest_id and not self._force:  # moved or touched, but the same bytes
             return [self._finish_job(movie)]
-        facts, context = probe.facts, self._config.harvest.shots.context
-        return self._segment_jobs(movie, plan_segments(facts.frames, facts.fps, self._minutes(facts), context))
+        return self._planned(movie)
+
+    def _planned(self, movie: Movie) -> list[Job]:
+        """The jobs of a movie's segments, those that it was split into before where it was."""
+        facts, context = self._probes[movie.movie_id].facts, self._config.harvest.shots.context
+        known = self._segments.get(movie.movie_id)
+        return self._segment_jobs(movie, known or plan_segments(facts.frames, facts.fps, self._minutes(facts), context))
 
     def _minutes(self, facts: MovieFacts) -> float | None:
         """Length of a movie's segments. Of a few movies each is spread over several workers, or most would be idle."""
@@ -203,3 +208,8 @@ class HarvestRun:
         done = sum(state.frames for state in self._states.values()) + sum(units.values())
         ended = sum(state.state in ("done", "failed") for state in self._states.values())
         shown.update(min(done, total), total, f"{ended} of {len(self._states)} movies")
+
+
+def _says_seeking_is_wrong(result: Any) -> bool:
+    """A bucket or a disk that is out of reach says nothing of the movie: read forward it would be as far away."""
+    return isinstance(result, VideoDecodeError) and not isinstance(result, MovieOutOfReachError)

@@ -5,7 +5,7 @@ import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from harvest.corpus import Movie
 from harvest.dataset.commit import commit_movie, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts, MovieRecord, SourceStamp
+from harvest.errors import DatasetError
 from harvest.faces import FaceModels, Pack, load_models
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from harvest.local_copy import LocalCopy, sweep
@@ -154,7 +155,8 @@ class HarvestWorker:
         self._seconds = defaultdict(float)
         with self._stage("write"):
             record = self._commit(movie, probe, segments)
-            unstage(self._dataset.store, movie.movie_id)
+            with suppress(DatasetError):  # committed is committed; vacuum removes what is left
+                unstage(self._dataset.store, movie.movie_id)
         if record is None:
             return None
         count_movie()
