@@ -106,6 +106,8 @@ class FailureRecord(Record):
     error: str
     message: str
     attempts: int
+    retry: str = ""
+    """The command that tries it again, but for the movies; empty: the journal's."""
     at: str
 
     @property

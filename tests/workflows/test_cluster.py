@@ -14,10 +14,13 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.views import connect
 from harvest.errors import CastmineError, ConfigError, DatasetError, TooLittleDataError
 from harvest.tracks import count_embedded, read_face_embeddings
+from tests.infra.commands import commands, parse
 from tests.workflows.conftest import Castmine, Harvested
 from workflows.cluster.job import ClusterJob, KFrom, memory_gb
+from workflows.cluster.retry import retry_command
 from workflows.cluster.run import cluster
 from workflows.config import load_config
+from workflows.journal.failures import read_failures
 from workflows.labels import import_labels
 from workflows.ray_cluster import ray_cluster
 
@@ -92,6 +95,8 @@ def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root
     assert "hamilton" in summary.failed["hamilton"]
     (failure,) = Dataset.open(root).failures()
     assert (failure.stage, failure.error) == ("cluster", "DatasetError")
+    again = f"castmine cluster --dataset {root} --method hac --k-from {k_from} --run hac --movies hamilton"
+    assert read_failures(root).retry == {"cluster": (again,)}
     cluster(root, "hac", CONFIG, k_from=3)
     assert Dataset.open(root).failures() == []
 
@@ -188,6 +193,14 @@ def test_new_labels_score_an_old_clustering_without_clustering_again(root: str) 
     curve = record.notes["k_curve"]
     assert curve["clusters"][0] == after.tracks, "each track its own person, each in its own cluster"
     assert curve["nmi"][0] == pytest.approx(1)
+
+
+def test_the_command_that_tries_again_makes_the_same_choices(root: str) -> None:
+    config = load_config(None, ["cluster.threshold=0.4", "cluster.ball.squared_radius=0.3", "run.workers=1"])
+    command = retry_command("a b", "ball", config, "m", "corpus", "the run", "tsiam")
+    (arguments,) = commands(command + " --movies x")
+    assert arguments[:5] == ["cluster", "--dataset", "a b", "--method", "ball"]
+    assert parse(arguments) == config
 
 
 def test_a_movie_that_fits_no_machine_is_refused_by_its_size_and_the_others_are_done(

@@ -27,6 +27,7 @@ from workflows.cluster.job import (
     reads_faces,
     source_of_k,
 )
+from workflows.cluster.retry import retry_command
 from workflows.cluster.task import cluster_one
 from workflows.config import Config
 from workflows.console import Meter, meter
@@ -105,7 +106,8 @@ def cluster(
             )
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
         }
-        outcome = _Outcome(dataset, {record.movie_id: record for record in records}, shown)
+        again = retry_command(root, method, config, model, k_from, run, adapt)
+        outcome = _Outcome(dataset, {record.movie_id: record for record in records}, shown, again)
         missing = [job for job in jobs.values() if not outcome.is_done(job)]
         if missing:
             outcome.work_on(missing, cores())
@@ -135,6 +137,8 @@ class _Outcome:
     dataset: Dataset
     movies: dict[str, MovieRecord]
     shown: Meter
+    retry: str
+    """The command that tries failed movies again, but for their names."""
     done: list[ClusteredMovie] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -167,9 +171,13 @@ class _Outcome:
         return memory_gb(job, movie, count_embedded(self.dataset, movie) if reads_faces(job) else 0)
 
     def _fail(self, job: ClusterJob, error: BaseException, attempts: int) -> None:
+        from workflows.metrics import count_failure
+
         self.failed[job.movie_id] = str(error)
         uri = self.movies[job.movie_id].facts.uri
-        note_failure(self.dataset.store, job.movie_id, uri, "cluster", type(error).__name__, str(error), attempts)
+        named = type(error).__name__
+        count_failure("cluster", named)
+        note_failure(self.dataset.store, job.movie_id, uri, "cluster", named, str(error), attempts, self.retry)
 
 
 def _too_large(job: ClusterJob, movie: MovieRecord, needed: float, room: float) -> str:

@@ -23,8 +23,8 @@ class Failures:
     """What stands as failed in a dataset."""
 
     found: list[FailureRecord]
-    retry: dict[str, str]
-    """The command that tries again, by kind of work."""
+    retry: dict[str, tuple[str, ...]]
+    """The commands that try again, by kind of work: clusterings of several names or settings have one each."""
 
     def counts(self) -> list[tuple[str, str, int]]:
         """(kind of work, error, movies), the most frequent first."""
@@ -36,16 +36,20 @@ def read_failures(root: str) -> Failures:
     """Of every kind of work. Raises DatasetError where there is no dataset."""
     dataset = Dataset.open(root)
     found, journal = dataset.failures(), latest_journal(dataset.store)
-    retry = {}
+    retry: dict[str, tuple[str, ...]] = {}
     for kind in sorted({failure.kind for failure in found}):
-        movies = [failure.movie_id for failure in found if failure.kind == kind]
+        movies: dict[str, list[str]] = {}
+        for failure in found:
+            if failure.kind == kind:
+                movies.setdefault(failure.retry or f"castmine {kind} --dataset {quote(root)}", []).append(
+                    failure.movie_id
+                )
+        retry[kind] = tuple(f"{command} --movies {quote(','.join(names))}" for command, names in movies.items())
         if kind == "harvest":
             known = (
                 journal.retry if journal and journal.retry else "castmine harvest CORPUS --dataset DIR --retry-failed"
             )
-            retry[kind] = known.replace("--dataset DIR", f"--dataset {quote(root)}")
-        else:
-            retry[kind] = f"castmine {kind} --dataset {quote(root)} --movies {quote(','.join(movies))}"
+            retry[kind] = (known.replace("--dataset DIR", f"--dataset {quote(root)}"),)
     return Failures(found, retry)
 
 
@@ -75,5 +79,6 @@ def print_failures(failures: Failures) -> None:
         out.print(f'… and {len(failures.found) - SHOWN} more: castmine sql "select * from failures"', markup=False)
     for kind, error, number in failures.counts():
         out.print(f"{number} × {error} ({kind})", markup=False)
-    for kind, command in failures.retry.items():
-        out.print(f"try again ({kind}): {command}", markup=False, soft_wrap=True)
+    for kind, commands in failures.retry.items():
+        for command in commands:
+            out.print(f"try again ({kind}): {command}", markup=False, soft_wrap=True)
