@@ -6,12 +6,17 @@ from pydantic import Field
 
 from harvest.config import Section
 from train.config import CalibrationConfig, RankedPairsConfig, TrackPairsConfig
+from train.loss_config import BallConfig as BallLossConfig
 from train.loss_config import ContrastiveConfig
 
-ADAPTATION_NAMES = ("tsiam", "ssiam", "selfdistill", "selfdistill-network")
+ADAPTATION_NAMES = ("tsiam", "ssiam", "ball", "selfdistill", "selfdistill-network")
 """What may be fitted to a movie; here, for looking a name up must not load torch. cluster/adapt says how."""
 NEED_CHIPS = ("selfdistill-network",)
 """Those that train the pack's own network: on stored chips, never on top of a model."""
+
+
+NEED_MODEL = ("ball",)
+"""Those that go on from a model, of ball cluster learning: on the pack's faces, not on the model's."""
 
 
 class BallConfig(Section):
@@ -102,6 +107,19 @@ class SsiamConfig(Section):
     """Learning rate of Adam †."""
 
 
+class BallFittingConfig(Section):
+    """Ball cluster learning's fine-tuning of its model on the links of one movie."""
+
+    loss: BallLossConfig = BallLossConfig()
+    """Its `start` plays no part: b stays the model's."""
+    epochs: int = Field(default=10, ge=1)
+    """Times that every face is gone through †."""
+    batch: int = Field(default=2000, ge=2)
+    """Faces of a step (BCL: 2000)."""
+    rate: float = Field(default=3e-3, gt=0)
+    """Learning rate of SGD (BCL: 0.003)."""
+
+
 class TrackQualityConfig(Section):
     """SER-FIQ of a track: how alike the embeddings of a face stay under dropout."""
 
@@ -189,6 +207,7 @@ class AdaptConfig(Section):
     """A state is kept this often at most, from which a killed task goes on."""
     tsiam: TsiamConfig = TsiamConfig()
     ssiam: SsiamConfig = SsiamConfig()
+    ball: BallFittingConfig = BallFittingConfig()
     selfdistill: SelfDistillConfig = SelfDistillConfig()
 
 

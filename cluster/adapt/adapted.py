@@ -13,6 +13,7 @@ from cluster.config import AdaptConfig
 from cluster.constraints import Floats, Integers
 from cluster.tracks import Faces
 from train.fit import FitState
+from train.networks import SharedNetwork
 from train.normalise import track_means
 
 Unknown = npt.NDArray[np.bool_]
@@ -36,6 +37,15 @@ class Chips:
     """Of each track those of its embedded faces, in their order."""
     recogniser: Path
     """The pack's ONNX file."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a model learned on the whole corpus, from which a movie's own learning goes on."""
+
+    network: SharedNetwork
+    squared_radius: float
+    """b of ball cluster learning."""
 
 
 @dataclass(frozen=True)

@@ -90,3 +90,5 @@ def test_an_unknown_adaptation_and_a_network_on_top_of_a_model_are_refused() -> 
         cluster("nowhere", "hac", CONFIG, adapt="tsam")
     with pytest.raises(ConfigError, match="leave out --model"):
         cluster("nowhere", "hac", CONFIG, model="model", adapt="selfdistill-network")
+    with pytest.raises(ConfigError, match="name one with --model"):
+        cluster("nowhere", "ball", CONFIG, adapt="ball")

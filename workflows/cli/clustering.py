@@ -34,7 +34,8 @@ def cluster(
     adapt: Annotated[
         str | None,
         typer.Option(
-            help="Fit to each movie first: tsiam, ssiam, selfdistill or selfdistill-network.", show_default="as it is"
+            help="Fit to each movie first: tsiam, ssiam, selfdistill, selfdistill-network, or ball (of a bcl model).",
+            show_default="as it is",
         ),
     ] = None,
     k_from: Annotated[

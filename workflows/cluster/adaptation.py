@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -17,8 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from cluster.adapt import ADAPTATIONS
-from cluster.adapt.adapted import Adapted, Chips, Keeper
-from cluster.config import NEED_CHIPS
+from cluster.adapt.adapted import Adapted, Chips, Keeper, Start
+from cluster.adapt.ball import ball
+from cluster.config import NEED_CHIPS, NEED_MODEL
 from cluster.tracks import Faces
 from harvest.dataset.commit import now, put_derived_record
 from harvest.dataset.read import Dataset
@@ -31,10 +33,12 @@ from harvest.dataset.records import (
     staging_folder,
 )
 from harvest.dataset.store import Store
-from harvest.errors import ModelsError
+from harvest.errors import ConfigError, ModelsError
 from harvest.faces.packs import find_pack
 from harvest.tracks import read_chips
+from train.embedding import NetworkEmbedding
 from train.fit import FitState
+from train.registry import load_model
 from workflows.cluster.job import ClusterJob, adapted_name
 
 KIND = "adaptations"
@@ -75,12 +79,22 @@ def _made(
     torch.set_num_threads(1)  # the task declares one core
     config = job.config.cluster.adapt
     chips = _chips(dataset, movie, config.selfdistill.pack) if job.adapt in NEED_CHIPS else None
-    adapted = ADAPTATIONS[job.adapt](faces, cannot_link, config, keeper, chips)
+    fit = partial(ball, start=_start(job)) if job.adapt in NEED_MODEL else ADAPTATIONS[job.adapt]
+    adapted = fit(faces, cannot_link, config, keeper, chips)
     _commit(dataset.store, movie, adapted, {"key": key, "seconds": round(time.process_time() - began, 2)}, job)
     dataset.store.delete(waiting.path)
     kept = _read(dataset, movie, key, job, forced=True)
     assert kept is not None
     return kept
+
+
+def _start(job: ClusterJob) -> Start:
+    """Raises ConfigError where the model is none of ball cluster learning."""
+    assert job.model is not None
+    model = load_model(job.model)
+    if not isinstance(model.embedding, NetworkEmbedding) or model.card.squared_radius is None:
+        raise ConfigError(f"{model.name}: no model of ball cluster learning, which ball fine-tunes; train one as bcl")
+    return Start(model.embedding.network, model.card.squared_radius)
 
 
 def _chips(dataset: Dataset, movie: MovieRecord, pack: str | None) -> Chips:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.config import NEED_MODEL
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.tracks import TrackSet, read_face_embeddings
@@ -43,7 +44,8 @@ def embed_movie(
     means = _means(dataset, movie, tracks, model) if model else tracks.means
     if job.adapt is None or not len(means):
         return Embedded(means, _faces(dataset, movie, model) if needs_faces else None, threshold=job.threshold)
-    return _adapted(dataset, movie, tracks, np.asarray(means, dtype=np.float64), _faces(dataset, movie, model), job)
+    faces = _faces(dataset, movie, None if job.adapt in NEED_MODEL else model)
+    return _adapted(dataset, movie, tracks, np.asarray(means, dtype=np.float64), faces, job)
 
 
 def _adapted(
@@ -54,7 +56,9 @@ def _adapted(
 
     kept = adapted_movie(dataset, movie, tuple(faces), tracks.cannot_link, job)
     adapted, threshold, how = kept.adapted, None, None
-    if job.threshold is not None and len(base) > 1:
+    if job.threshold is not None and job.method == "ball" and job.adapt in NEED_MODEL:
+        threshold, how = job.threshold, "τ = 4b of the model: the radius was not fitted"
+    elif job.threshold is not None and len(base) > 1:
         config = job.config.cluster.adapt
         threshold, how = adapted_threshold(adapted, tracks.cannot_link, base, job.threshold, config)
     notes = {"name": job.adapt, "seconds": kept.seconds, "curve": adapted.curve, "threshold": how, **adapted.notes}

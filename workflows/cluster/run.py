@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from cluster.config import ADAPTATION_NAMES, NEED_CHIPS
+from cluster.config import ADAPTATION_NAMES, NEED_CHIPS, NEED_MODEL
 from cluster.methods import METHODS
 from cluster.metrics import CorpusMetrics, score_corpus
 from harvest.dataset.commit import note_failure
@@ -77,7 +77,7 @@ def cluster(
     _check_request(method, k_from, adapt, model)
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
-    loaded = _fitting_model(model, records) if model else None
+    loaded = _fitting_model(model, records, adapt) if model else None
     model_name = loaded.name if loaded else BASE
     run = run or "-".join([method, *([loaded.name] if loaded else []), *([adapt] if adapt else [])])
     with meter("cluster", "movies") as shown, ExitStack() as stack:
@@ -187,8 +187,9 @@ def _too_large(job: ClusterJob, movie: MovieRecord, needed: float, room: float) 
     )
 
 
-def _fitting_model(model: str, records: list[MovieRecord]) -> Model:
-    """The model. Raises DatasetError where it was trained on the embeddings of another pack."""
+def _fitting_model(model: str, records: list[MovieRecord], adapt: str | None) -> Model:
+    """The model. Raises DatasetError where it was trained on the embeddings of another pack, ConfigError where it is of
+    another kind than the adaptation goes on from."""
     loaded = load_model(model)
     others = {record.models for record in records if record.models_hash != loaded.card.pack_hash}
     if others:
@@ -196,6 +197,8 @@ def _fitting_model(model: str, records: list[MovieRecord]) -> Model:
             f"{model}: was trained on embeddings of {loaded.card.pack}, and the movies were harvested with "
             f"{', '.join(sorted(others))}; harvest them with that pack, or train a model on this dataset"
         )
+    if adapt in NEED_MODEL and loaded.card.squared_radius is None:
+        raise ConfigError(f"{model}: no model of ball cluster learning, which {adapt} fine-tunes; train one as bcl")
     return loaded
 
 
@@ -208,6 +211,8 @@ def _check_request(method: str, k_from: KFrom, adapt: str | None, model: str | N
         raise ConfigError(f"{method} finds the number of characters itself: leave out --k-from {k_from}")
     if adapt is not None and adapt not in ADAPTATION_NAMES:
         raise ConfigError(f"no adaptation {adapt!r}; there are: {', '.join(ADAPTATION_NAMES)}")
+    if adapt in NEED_MODEL and not model:
+        raise ConfigError(f"{adapt} fine-tunes a model of ball cluster learning (preset bcl): name one with --model")
     if adapt in NEED_CHIPS and model:
         raise ConfigError(f"{adapt} trains the pack's own network, not on top of a model: leave out --model")
 
