@@ -196,6 +196,10 @@ head -n 1 states; sed -i 1d states
         pytest.param(["Failed", "Running", "Complete"], 0, ["delete", "create"], id="after a night that failed"),
         pytest.param(["Complete", "Running", "Failed"], 1, ["delete", "create"], id="a job that fails"),
         pytest.param(["Running", "Running", "Complete"], 0, [], id="a job whose pod was lost is waited for"),
+        pytest.param(["ValidationFailed", "Running", "Complete"], 0, ["delete", "create"], id="after a refused job"),
+        pytest.param(["", "ValidationFailed"], 1, ["delete", "create"], id="a job that is refused"),
+        pytest.param(["", "", "rayjob/castmine-nightly", "Complete"], 0, ["delete", "create"], id="not begun yet"),
+        pytest.param(["", "Running", "", ""], 1, ["delete", "create"], id="a job that somebody deletes"),
     ],
 )
 def test_the_nightly_script_creates_one_job_and_ends_as_it_does(
@@ -212,6 +216,11 @@ def test_the_nightly_script_creates_one_job_and_ends_as_it_does(
     assert [verb for verb in verbs if verb != "get"] == asked
 
 
+def test_a_pod_that_waits_for_a_night_ends_before_the_second_next() -> None:
+    (cron,) = of_kind("CronJob")
+    assert 86400 < cron["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] < 2 * 86400
+
+
 def test_the_crontab_has_a_schedule_a_user_and_a_command() -> None:
     lines = [line for line in (INFRA / "cron/castmine.crontab").read_text().splitlines() if line[:1].isdigit()]
     assert lines
@@ -220,6 +229,7 @@ def test_the_crontab_has_a_schedule_a_user_and_a_command() -> None:
         assert all(re.fullmatch(r"[\d*/,-]+", part) for part in schedule), line
         assert user == "castmine"
         assert "%" not in command, "cron takes a % for the end of the line"
+        assert "2>&1 ||" in command, "cron mails what is printed: heartbeats too, and every night"
 
 
 def test_a_submitted_job_takes_the_code_along_and_little_else() -> None:
