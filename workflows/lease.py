@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from harvest.dataset.lease import Lease, give_back, renew, take, until
 from harvest.dataset.store import Store
 from harvest.errors import DatasetError
 from workflows.console import err
+from workflows.processes import is_gone, process_mark
 
 LEASE_S = 90.0
 """A run that has not said that it lives for so long is taken for dead; where it was on this machine, at once."""
@@ -64,15 +64,6 @@ def describe(lease: Lease) -> str:
     return f"{lease.command} on {lease.host}, process {lease.pid}, since {since} (it expires at {expires})"
 
 
-def process_mark(pid: int) -> str:
-    """What tells a process of this machine from a later one of the same number; empty where there is none."""
-    try:
-        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}-{started}"
-    except (OSError, IndexError):
-        return ""
-
-
 def _own(at: datetime, lease_s: float) -> Lease:
     command = " ".join(["castmine", *sys.argv[1:2]])
     return Lease(
@@ -104,8 +95,8 @@ def _wait_for(store: Store, mine: Lease, wait: bool, clock: Clock, lease_s: floa
 
 
 def _has_ended(lease: Lease) -> bool:
-    """Whether the owner was a process of this machine that is no more."""
-    return bool(lease.started) and lease.host == platform.node() and process_mark(lease.pid) != lease.started
+    """Whether the owner was a process beside this one that is no more."""
+    return is_gone(lease.host, lease.pid, lease.started)
 
 
 def _beat(store: Store, mine: Lease, stop: threading.Event, clock: Clock, lease_s: float) -> None:

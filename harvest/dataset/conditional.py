@@ -19,7 +19,7 @@ WITHOUT = {"NotImplemented", "501"}
 def get_marked(fs: Any, path: str) -> tuple[bytes | None, str]:
     """A file's content and a mark of it; None and "" where there is none."""
     try:
-        if not _is_s3(fs):
+        if not is_s3(fs):
             content = bytes(fs.cat_file(path))
             return content, hashlib.blake2b(content, digest_size=16).hexdigest()
         bucket, key, _ = fs.split_path(path)
@@ -31,7 +31,7 @@ def get_marked(fs: Any, path: str) -> tuple[bytes | None, str]:
 
 def put_if(fs: Any, path: str, content: bytes, mark: str, put: Callable[[], None]) -> bool:
     """Put a file if its mark is still the same ("": if there is none); `put` does it without a condition."""
-    if _is_s3(fs):
+    if is_s3(fs):
         return _put_s3(fs, path, content, mark, put)
     with _locked(fs, path):
         if get_marked(fs, path)[1] != mark:
@@ -62,7 +62,7 @@ def _locked(fs: Any, path: str) -> Iterator[None]:
         yield
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o666)  # less the umask: for all who may write here
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -74,7 +74,8 @@ def _locked(fs: Any, path: str) -> Iterator[None]:
         os.close(lock)
 
 
-def _is_s3(fs: Any) -> bool:
+def is_s3(fs: Any) -> bool:
+    """Whether it speaks the protocol of S3."""
     return "s3" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
 
 

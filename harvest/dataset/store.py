@@ -12,12 +12,16 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from harvest.dataset.conditional import get_marked, put_if
+from harvest.dataset.conditional import get_marked, is_s3, put_if
 from harvest.errors import DatasetError
 from harvest.storage import is_local, open_filesystem, said_plainly
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 """How the name of a file ends that is not yet, or never will be, whole."""
+LARGEST_PUT_BYTES = 5 * 2**30
+"""What S3 takes at once; a file may be 10,000 parts of …"""
+PART_BYTES = 100 * 2**20
+"""… this size, where it is larger."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ class Store:
     def put(self, relative: str, content: bytes) -> None:
         """Write a file whole: a single put to a bucket; on a local disk under a temporary name, synced, then renamed.
 
+        From 5 GiB on, S3 takes no single put: such a file goes up in parts, and appears when the last is there.
+
         Raises:
             DatasetError: the folder cannot be written, the disk is full, the bucket does not answer.
         """
         if not self.is_local:
             with said_plainly(self.full(relative), missing="there is no such bucket"):
-                self.fs.pipe_file(self._path(relative), content)
+                self.fs.pipe_file(self._path(relative), content, **_in_one_put(self.fs, len(content)))
             return
         try:
             os.makedirs(os.path.dirname(self._path(relative)), exist_ok=True)
@@ -164,6 +170,13 @@ class Store:
     def _one_request(self) -> dict[str, Any]:
         """s3fs would ask for the size first, to read large files in parts."""
         return {} if self.is_local else {"max_concurrency": 1}
+
+
+def _in_one_put(fs: Any, size: int) -> dict[str, Any]:
+    """s3fs goes over to parts from two chunks on, which are 50 MiB as it comes."""
+    if not is_s3(fs):
+        return {}
+    return {"chunksize": max(PART_BYTES, size) if size < LARGEST_PUT_BYTES else PART_BYTES}
 
 
 def _stamp(entry: dict[str, Any]) -> FileStamp:

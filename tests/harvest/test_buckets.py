@@ -43,6 +43,12 @@ def test_a_commit_is_a_put_for_each_file_and_the_record_is_the_last(bucket: Buck
     assert "POST" not in bucket.asked(), "no upload in parts"
 
 
+def test_a_large_file_too_is_put_at_once(bucket: Bucket) -> None:
+    Store(bucket.url).put("large", bytes(101 * 2**20))
+    assert Store(bucket.url).stamp("large").size == 101 * 2**20  # type: ignore[union-attr]
+    assert "POST" not in bucket.asked(), "no upload in parts"
+
+
 def test_what_is_kept_of_the_records_is_believed_only_where_the_listing_agrees(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

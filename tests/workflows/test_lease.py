@@ -1,6 +1,8 @@
 """A run holds its dataset: a second says who does, waits, or goes on where the first has died."""
 
 import json
+import os
+import platform
 import subprocess
 import sys
 import threading
@@ -15,7 +17,8 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.store import Store
 from harvest.errors import DatasetError
 from tests.workflows.conftest import Castmine
-from workflows.lease import lease_on, process_mark
+from workflows.lease import lease_on
+from workflows.processes import is_gone, process_mark
 
 HOLD = """
 import sys, time
@@ -98,3 +101,14 @@ def test_a_lease_is_prolonged_while_its_run_lives_and_not_taken_back(
 def test_a_process_is_told_from_a_later_one_of_its_number() -> None:
     assert process_mark(1)
     assert process_mark(2**22 + 1) == ""
+    here, mark = platform.node(), process_mark(os.getpid())
+    assert not is_gone(here, os.getpid(), mark)
+    assert is_gone(here, os.getpid(), mark + "0"), "an earlier process of this number"
+    assert is_gone(here, 2**22 + 1, mark)
+
+
+def test_of_a_process_in_another_container_or_of_another_machine_nothing_is_known() -> None:
+    here, (boot, space, started) = platform.node(), process_mark(os.getpid()).split("/")
+    for mark in (f"{boot}/pid:[1]/{started}", f"another boot/{space}/{started}", "", "x"):
+        assert not is_gone(here, 2**22 + 1, mark)
+    assert not is_gone("elsewhere", 2**22 + 1, f"{boot}/{space}/{started}")

@@ -22,6 +22,7 @@ from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Journal, Usage, latest_journal, read_journal, run_ids, strike_out
 from workflows.journal.status import _standing, read_status
 from workflows.journal.writer import JournalWriter
+from workflows.processes import process_mark
 
 QUICK = RunConfig(heartbeat_s=0.05, journals=2)
 
@@ -188,6 +189,7 @@ def test_silence_is_told_by_the_heartbeat_or_sooner_where_the_writers_process_is
         return Journal(
             **{"run_id": "r", "command": "harvest", "corpus": "c", "models": "m", "started_at": beat},
             **{"host": host, "process": process, "heartbeat_at": beat, "heartbeat_s": 5},
+            process_mark=process_mark(os.getpid()),
             ended_at=beat if ended else None,
         )
 

@@ -1,8 +1,6 @@
 """A run's journal as a file: `_runs/<run id>.json` in the dataset. Any machine may read it, while it runs and after."""
 
 import json
-import os
-import socket
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -10,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harvest.dataset.store import Store
 from harvest.errors import DatasetError
+from workflows.processes import is_gone
 
 FOLDER = "_runs"
 """Where journals lie. No reader of tables looks here, and nothing but `status` and its like depends on them."""
@@ -63,6 +62,8 @@ class Journal(_Part):
     """The command that does again just what failed; DIR is the dataset."""
     host: str
     process: int
+    process_mark: str = ""
+    """What tells the process from a later one of its number."""
     started_at: str
     heartbeat_at: str
     heartbeat_s: float
@@ -94,19 +95,7 @@ class Journal(_Part):
             return None
         age = (at or datetime.now(UTC)) - datetime.fromisoformat(self.heartbeat_at)
         late = age > timedelta(seconds=self.heartbeat_s * SILENT_BEATS)
-        return age.total_seconds() if late or self._is_gone() else None
-
-    def _is_gone(self) -> bool:
-        """Whether the writer was a process of this machine and is no more: sooner known than by a heartbeat."""
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            return False
-        return False
+        return age.total_seconds() if late or is_gone(self.host, self.process, self.process_mark) else None
 
 
 def journal_path(run_id: str) -> str:

@@ -1,7 +1,7 @@
 """Keeps a run's journal: a thread writes it every few seconds, and so shows life also while the run says nothing."""
 
 import os
-import socket
+import platform
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +16,7 @@ from harvest.dataset.store import Store
 from harvest.errors import DatasetError
 from workflows.config import RunConfig
 from workflows.journal.records import Journal, Outcome, journal_path, run_ids, to_json
+from workflows.processes import process_mark
 
 Fields = dict[str, Any]
 """Of a `Journal`."""
@@ -40,8 +41,9 @@ class JournalWriter:
             corpus=corpus,
             models=models,
             retry=retry or f"castmine harvest {quote(corpus)} --dataset DIR --models {quote(models)} --retry-failed",
-            host=socket.gethostname(),
+            host=platform.node(),
             process=os.getpid(),
+            process_mark=process_mark(os.getpid()),
             started_at=begun.isoformat(timespec="seconds"),
             heartbeat_at=now(),
             heartbeat_s=config.heartbeat_s,
