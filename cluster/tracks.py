@@ -89,6 +89,12 @@ def order_free(method: ClusteringMethod) -> ClusteringMethod:
     return sorted_first
 
 
+def by_lowest_row(labels: Integers) -> Integers:
+    """Labels (n,) 0 … K−1, renumbered by each cluster's lowest row."""
+    _, first, found = np.unique(labels, return_index=True, return_inverse=True)
+    return np.asarray(first.argsort().argsort()[found], dtype=np.int64)
+
+
 def _unit_rows(means: npt.ArrayLike) -> Floats:
     rows = np.asarray(means, dtype=np.float64)
     if not rows.size:

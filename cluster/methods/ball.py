@@ -8,7 +8,7 @@ import numpy as np
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop
 from cluster.linkage import merge_clusters
-from cluster.tracks import Tracks
+from cluster.tracks import Tracks, by_lowest_row, order_free
 
 
 def ball(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
@@ -18,6 +18,10 @@ def ball(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
     representation's own threshold, a cosine distance, doubled: ‖f_a − f_b‖² = 2 (1 − ⟨f_a, f_b⟩) on the unit sphere.
     Cannot-link: merges that would break one are refused, exactly as `merge_clusters` defines it.
     """
+    return by_lowest_row(order_free(_merged)(tracks, stop, config))
+
+
+def _merged(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
     squared = tracks.distances()
     squared *= 2
     b = config.ball.squared_radius

@@ -4,12 +4,14 @@ The baseline of all four papers (Multi-Face §4.3, BCL §3.3). Each linkage is a
 two linkages stand side by side in `clusters` and in comparisons.
 """
 
+from functools import partial
+
 import numpy as np
 
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop
 from cluster.linkage import Linkage, merge_clusters
-from cluster.tracks import Tracks
+from cluster.tracks import Tracks, by_lowest_row, order_free
 
 
 def hac(tracks: Tracks, stop: Stop, config: ClusterConfig, linkage: Linkage = "average") -> Integers:
@@ -20,6 +22,10 @@ def hac(tracks: Tracks, stop: Stop, config: ClusterConfig, linkage: Linkage = "a
     calibrated for averages leaves more clusters. Cannot-link: merges that would break one are refused, exactly as
     `merge_clusters` defines it.
     """
+    return by_lowest_row(order_free(partial(_merged, linkage=linkage))(tracks, stop, config))
+
+
+def _merged(tracks: Tracks, stop: Stop, config: ClusterConfig, linkage: Linkage) -> Integers:
     return merge_clusters(
         tracks.distances(), tracks.cannot_link, linkage, stop.clusters_or(1), stop.threshold_or(np.inf)
     )

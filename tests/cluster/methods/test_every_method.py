@@ -60,6 +60,21 @@ def test_constraints_are_kept_labels_are_complete_and_the_order_of_tracks_plays_
 
 
 @EVERY
+@pytest.mark.parametrize("stop", [Stop(clusters=2), Stop(threshold=0.3), Stop(clusters=3)], ids=str)
+def test_equal_distances_are_not_decided_by_the_order_of_tracks(name, stop):
+    fan = np.array([[1, 0], [0.8, 0.6], [0.8, -0.6]])  # the first is as near to the second as to the third
+    arc = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1]])
+    ring = np.concatenate([arc, -arc])
+    for rows, pairs in ((fan, [[1, 2]]), (fan, []), (ring, [[0, 1], [4, 5], [2, 6]]), (ring, [])):
+        tracks = Tracks.of(rows, pairs, [np.stack([row, row]) for row in rows])
+        labels = same_cluster(run(name, tracks, stop))
+        for seed in range(6):
+            order = np.random.default_rng(seed).permutation(len(rows))
+            shuffled = same_cluster(run(name, tracks.take(order), stop))
+            np.testing.assert_array_equal(labels[np.ix_(order, order)], shuffled)
+
+
+@EVERY
 def test_no_track_gives_no_label(name):
     assert run(name, Tracks.of([], [], []), Stop(clusters=2)).tolist() == []
 
