@@ -3,9 +3,6 @@
 The faces are real; tracks, light and continuity are simulated. Base at known K: V-measure 0.903 without constraints.
 """
 
-from functools import reduce
-from operator import add
-
 import numpy as np
 import pytest
 
@@ -13,13 +10,13 @@ from cluster.constraints import Stop
 from cluster.metrics import score_corpus, score_movie
 from cluster.movie import cluster_movie
 from harvest.errors import TooLittleDataError
+from tests.train.fitted import base as base_of
+from tests.train.fitted import closed_form
 from tests.train.tracks import phototracks
 from train.calibration import equal_error_threshold
-from train.centring import CentringSums, fit_centring
-from train.config import CentringConfig
 from train.mining import mine_movie
 from train.split import split_movies
-from train.subspace import SubspaceSums, fit_subspace
+from train.subspace import fit_subspace
 from train.validation import measure_movie, refused_gains, total
 
 
@@ -57,28 +54,10 @@ def trained(movies, tracklets):
     return subspace, own.value, equal_error_threshold(base.distances).value, gains
 
 
-@pytest.fixture(scope="module")
-def centred(movies):
-    """What `castmine train` makes of the whole train part: how tracks are embedded, and the threshold."""
-    centring = fit_centring(total_sums(movies))
-    faces = {name: centring.apply_all(movie.faces) for name, movie in movies.items()}
-    mined = {name: mine_movie(faces[name], movie.links, by_length=True).tracklets for name, movie in movies.items()}
-    subspace = fit_subspace(reduce(add, (SubspaceSums.of(rows) for rows in mined.values())))
-    means = {name: centring.track_means(movie.faces) for name, movie in movies.items()}
-    measures = total(
-        measure_movie(mined[name], means[name], movie.links, embedding=subspace) for name, movie in movies.items()
-    )
-    return lambda tracks: subspace.embed(centring.track_means(tracks)), equal_error_threshold(measures.distances).value
-
-
-def total_sums(movies):
-    return reduce(add, (CentringSums.of(movie.faces, CentringConfig().degree) for movie in movies.values()))
-
-
-def score(dev, stop, embed=lambda means: means, of_faces=None):
+def score(dev, stop, embed=lambda means: means, of_movie=None):
     scores = []
     for movie in dev.values():
-        rows = of_faces(movie.faces) if of_faces else embed(movie.means)
+        rows = of_movie(movie) if of_movie else embed(movie.means)
         cast = cluster_movie(rows, movie.links, stop(movie))
         scores.append(score_movie(cast.labels, movie.identities, movie.links))
     return score_corpus(scores)
@@ -107,16 +86,29 @@ def test_with_its_own_threshold_k_comes_out_right_without_a_label(dev, trained):
     assert model.violations == 0
 
 
-def test_faces_centred_by_their_quality_remove_two_thirds_of_the_error_of_the_base(dev, trained, centred):
-    """The figures of the README, of people that training has not seen."""
-    embed, threshold = centred
-    base, model = score(dev, known), score(dev, known, of_faces=embed)
-    assert model.v_measure - base.v_measure >= 0.65 * (1 - base.v_measure)
-    own, base_own = score(dev, lambda _: Stop(threshold=threshold), of_faces=embed), trained[2]
-    base = score(dev, lambda _: Stop(threshold=base_own))
-    assert own.v_measure - base.v_measure >= 0.65 * (1 - base.v_measure)
+@pytest.mark.parametrize(
+    ("whole", "k_known", "by_threshold"), [(False, 0.62, 0.67), (True, 0.66, 0.66)], ids=["19 movies", "all 24"]
+)
+def test_the_error_of_the_base_that_centred_faces_remove(movies, dev, whole, k_known, by_threshold):
+    """The figures of the README, of people that training has not seen.
+
+    `castmine train` fits 19 of the 24 movies and keeps 5 to check itself on; all 24 are what more movies would give.
+    """
+    names = movies if whole else split_movies(dict.fromkeys(movies)).train
+    assert len(names) == (24 if whole else 19)
+    fitted = closed_form(movies[name] for name in names)
+    base, model = score(dev, known), score(dev, known, of_movie=fitted.means)
+    assert removed(base, model) >= k_known
+    of_dev = base_of(dev.values()).threshold  # as `castmine cluster` calibrates a pack: on what it clusters
+    base = score(dev, lambda _: Stop(threshold=of_dev))
+    own = score(dev, lambda _: Stop(threshold=fitted.threshold), of_movie=fitted.means)
+    assert removed(base, own) >= by_threshold
     assert 0.95 <= own.pcr <= 1.05
     assert own.violations == 0
+
+
+def removed(base, model):
+    return (model.v_measure - base.v_measure) / (1 - base.v_measure)
 
 
 def test_held_out_gains_are_measured(trained):
