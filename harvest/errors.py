@@ -25,6 +25,10 @@ class ModelsError(CastmineError):
     """A pack of face models that is missing or cannot run where it was asked to."""
 
 
+class ModelsNotFetchedError(ModelsError):
+    """A published pack that is not on this machine, asked for by somebody who must not fetch it."""
+
+
 class DatasetError(CastmineError):
     """A dataset folder that cannot be read or written, or holds what it should not."""
 

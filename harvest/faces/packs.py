@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvest.errors import ModelsError
+from harvest.errors import ModelsError, ModelsNotFetchedError
 
 DETECTOR_PREFIXES = ("det_", "scrfd_")
 """How insightface names its detectors (det_10g, scrfd_2.5g_bnkps)."""
@@ -59,16 +59,17 @@ class Pack:
     """Average-linkage cosine distance that parts two persons' tracks; None: nobody measured it for this pack."""
 
 
-def find_pack(name_or_folder: str) -> Pack:
+def find_pack(name_or_folder: str, fetch: bool = True) -> Pack:
     """The pack of that name, or in that folder. A release of insightface that is not here is fetched by insightface.
 
-    Raises ModelsError that says what is missing and where to put it.
+    Raises ModelsError that says what is missing and where to put it; without `fetch`, ModelsNotFetchedError for a
+    release that is not here.
     """
     if name_or_folder == "bundled":
         return _pack("bundled", "bundled", _bundled_files(), {})
     folder = Path(name_or_folder).expanduser().absolute()  # workers need not run in this folder
     if not folder.is_dir():
-        folder = _release_folder(name_or_folder)
+        folder = _release_folder(name_or_folder, fetch)
     card = _read_card(folder)
     return _pack(folder.resolve().name, "insightface", _onnx_files(folder, card), card)
 
@@ -99,7 +100,7 @@ def _bundled_files() -> tuple[Path, ...]:
     return tuple(files)
 
 
-def _release_folder(name: str) -> Path:
+def _release_folder(name: str, fetch: bool) -> Path:
     root = Path(os.environ.get("INSIGHTFACE_HOME", "~/.insightface")).expanduser()
     folder = root / "models" / name
     if os.sep in name or name.startswith((".", "~")):
@@ -107,6 +108,10 @@ def _release_folder(name: str) -> Path:
             f"models {name!r}: no such folder; give a folder of ONNX files, an insightface pack or 'bundled'"
         )
     if not any(folder.glob("**/*.onnx")) or _is_cut_short(folder):
+        if not fetch:
+            raise ModelsNotFetchedError(
+                f"models {name!r}: not in {folder}, and a dry run fetches nothing; castmine doctor --models {name} does"
+            )
         _fetch(name, folder)
     nested = folder / name  # the archives of some releases hold a folder of their own name
     return nested if nested.is_dir() else folder

@@ -1,23 +1,26 @@
 """`castmine corpus --dry-run`: what a run would do and take, with its arithmetic. Nothing is written or started."""
 
+import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
-from harvest.corpus import list_corpus
+from harvest.corpus import Movie, list_corpus
 from harvest.dataset.read import MARKER, Dataset
 from harvest.dataset.schema import HARVEST_TABLES
 from harvest.dataset.store import Store
-from harvest.errors import VideoDecodeError
+from harvest.errors import ModelsNotFetchedError, VideoDecodeError
 from harvest.faces import find_pack
 from workflows.config import Config
 from workflows.corpus import clustering, reporting, training
 from workflows.corpus.places import Places, find_places
 from workflows.corpus.run import Choice
 from workflows.harvest.gone import gone
-from workflows.harvest.plan import HarvestPlan, MovieState, plan_harvest
+from workflows.harvest.plan import HarvestPlan, MovieState, plan_harvest, segment_minutes, within_limit
 from workflows.journal.records import Journal, last_measured
 
 
@@ -53,10 +56,10 @@ def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str
     Raises as `run_corpus` does, but for a dataset that cannot be written.
     """
     places = find_places(config.corpus)
-    movies, pack, store = list_corpus(places.movies), find_pack(places.models), Store(places.dataset)
+    movies, store = list_corpus(places.movies), Store(places.dataset)
     if not store.exists(MARKER):
-        states = {movie.movie_id: MovieState(movie) for movie in movies}
-        return _estimate(HarvestPlan(states), config, None), dict.fromkeys(_stages(config, choice), "not done yet")
+        return _first_run(movies, places, config, choice)
+    pack = find_pack(places.models, fetch=False)
     dataset = Dataset.open(places.dataset)
     plan = plan_harvest(movies, dataset, pack, config, choice.selection, settle=False)
     harvests = bool(plan.todo) and choice.takes("harvest")
@@ -70,6 +73,15 @@ def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str
     return replace(_estimate(taken, config, last_measured(store)), gone=missing), reasons
 
 
+def _first_run(movies: list[Movie], places: Places, config: Config, choice: Choice) -> tuple[Estimate, dict[str, str]]:
+    """Where there is no dataset yet: nothing has failed, and without a harvest there is nothing to do."""
+    with suppress(ModelsNotFetchedError):  # the run fetches them
+        find_pack(places.models, fetch=False)
+    taken = [] if choice.selection.retry_failed or not choice.takes("harvest") else movies
+    plan = within_limit({movie.movie_id: MovieState(movie) for movie in taken}, choice.selection)
+    return _estimate(plan, config, None), dict.fromkeys(_stages(config, choice), "not done yet" if plan.todo else "")
+
+
 def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estimate:
     todo, run = plan.todo, config.run
     lengths = [seconds for state in todo if (seconds := _length_s(state.movie.uri)) is not None]
@@ -77,13 +89,14 @@ def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estima
     every = [*lengths, *[mean] * (len(todo) - len(lengths))]
     rate = _rate(last) if last else None
     workers = run.workers or (last.usage.workers if last else None)
+    split = (len(todo), workers or os.cpu_count() or 1, run.segment_minutes)
     return Estimate(
         movies=len(todo),
-        unchanged=len(plan.states) - len(todo),
+        unchanged=sum(state.state == "skipped" for state in plan.states.values()),
         later=len(plan.later),
         known=len(lengths),
         hours=sum(every) / 3600,
-        segments=sum(max(round(seconds / 60 / run.segment_minutes), 1) for seconds in every),
+        segments=sum(max(ceil(seconds / 60 / segment_minutes(seconds, *split)), 1) for seconds in every),
         shards=len(todo) * len(HARVEST_TABLES),
         workers=workers,
         memory_gb=run.memory_gb,

@@ -19,7 +19,7 @@ from harvest.segments import Segment, plan_segments
 from harvest.video import check_decode_device
 from workflows.config import Config
 from workflows.console import Meter, meter
-from workflows.harvest.plan import HarvestPlan
+from workflows.harvest.plan import HarvestPlan, segment_minutes
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.journal.records import Usage
 from workflows.metrics import count_failure
@@ -30,8 +30,6 @@ FINISH_WEIGHT = 1e12
 """A movie whose segments are all there is committed before anything else is begun."""
 PROBE_WEIGHT = 1e11
 """All movies are opened before the first is harvested: the longest goes first, and the ETA knows all."""
-SHORTEST_MINUTES = 1.0
-"""Of a segment, unless a shorter one is asked for: what a worker decodes besides, up to a shot, stays a few percent."""
 WHOLE_WEIGHT = 1e10
 """A movie that cannot be split goes before those that can: begun late, it would be what everybody waits for."""
 
@@ -55,7 +53,7 @@ class HarvestRun:
         self._segments: dict[str, list[Segment]] = {}
         self._out: Counter[str] = Counter()
         """Segments of a movie that are still to come back."""
-        self._workers = config.run.workers or 1
+        self._workers, self._todo = config.run.workers or 1, len(plan.todo)
 
     def run(self, address: str | None) -> None:
         """Do all jobs. Raises ModelsError where the models cannot run on the device that was asked for."""
@@ -137,11 +135,9 @@ class HarvestRun:
         return self._segment_jobs(movie, known or plan_segments(facts.frames, facts.fps, self._minutes(facts), context))
 
     def _minutes(self, facts: MovieFacts) -> float | None:
-        """Length of a movie's segments. Of a few movies each is spread over several workers, or most would be idle."""
         if not facts.seekable:
             return None
-        share = facts.duration_s / 60 * len(self._states) / self._workers
-        return min(self._config.run.segment_minutes, max(share, SHORTEST_MINUTES))
+        return segment_minutes(facts.duration_s, self._todo, self._workers, self._config.run.segment_minutes)
 
     def _segment_jobs(self, movie: Movie, segments: list[Segment]) -> list[Job]:
         self._segments[movie.movie_id], self._out[movie.movie_id] = segments, len(segments)

@@ -1,6 +1,7 @@
 """What a harvest is to do, decided before anything is loaded: Ray, torch and the decoders are imported after this."""
 
 from collections import Counter
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from workflows.config import Config
 
 AT_ONCE = 16
 """Movies of a bucket that are looked at together: each takes some answers of 20 to 50 ms."""
+SHORTEST_MINUTES = 1.0
+"""Of a segment, unless a shorter one is asked for: what a worker decodes besides, up to a shot, stays a few percent."""
 
 
 @dataclass
@@ -82,11 +85,22 @@ def plan_harvest(
         with ThreadPoolExecutor(AT_ONCE if remote else 1) as pool:
             planned = pool.map(lambda movie: plan_movie(movie, dataset, pack, config, settle), movies)
             states = {movie.movie_id: state for movie, state in zip(movies, planned, strict=True)}
+    return within_limit(states, selection, failed)
+
+
+def within_limit(states: dict[str, MovieState], selection: Selection, failed: Collection[str] = ()) -> HarvestPlan:
+    """The plan without the movies that are beyond the limit."""
     todo = [name for name, state in states.items() if state.state == "todo"]
     todo.sort(key=lambda name: name in failed)  # a few bad movies at every turn must not use up its limit
     later = todo[selection.limit :] if selection.limit is not None else []
     chosen = {name: state for name, state in states.items() if name not in set(later)}
     return HarvestPlan(chosen, tuple(later), selection.force)
+
+
+def segment_minutes(duration_s: float, movies: int, workers: int, longest: float) -> float:
+    """Length of a movie's segments. Of a few movies each is spread over several workers, or most would be idle."""
+    share = duration_s / 60 * movies / workers
+    return min(longest, max(share, SHORTEST_MINUTES))
 
 
 def plan_movie(movie: Movie, dataset: Dataset, pack: Pack, config: Config, settle: bool = True) -> MovieState:

@@ -1,0 +1,49 @@
+"""`castmine corpus --dry-run` before there is a dataset: what was chosen counts, and nothing is fetched or written."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harvest.errors import ModelsNotFetchedError
+from harvest.faces import find_pack
+from workflows.config import Config, load_config
+from workflows.corpus.dry_run import plan_corpus
+from workflows.corpus.run import Choice
+from workflows.harvest.plan import Selection, segment_minutes
+
+
+@pytest.fixture
+def config(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """Two clips and a pack that was never fetched."""
+    monkeypatch.setenv("INSIGHTFACE_HOME", str(tmp_path / "home"))
+    movies = tmp_path / "movies"
+    movies.mkdir()
+    for name in ("hamilton", "street"):
+        shutil.copyfile(clips / f"{name}.mp4", movies / f"{name}.mp4")
+    places = (f"corpus.movies={movies}", f"corpus.dataset={tmp_path / 'films'}", "corpus.models=buffalo_s")
+    return load_config(None, [*places, "run.workers=2"])
+
+
+def test_a_first_run_is_planned_as_it_was_chosen_and_fetches_nothing(config: Config, tmp_path: Path) -> None:
+    estimate, reasons = plan_corpus(config, Choice())
+    assert (estimate.movies, estimate.later, estimate.segments) == (2, 0, 2)
+    assert reasons == {"train": "not done yet", "cluster hac": "not done yet", "report": "not done yet"}
+    estimate, _ = plan_corpus(config, Choice(selection=Selection(limit=1)))
+    assert (estimate.movies, estimate.later) == (1, 1)
+    estimate, reasons = plan_corpus(config, Choice(only="cluster"))
+    assert (estimate.movies, reasons) == (0, {"cluster hac": ""}), "without a harvest there is nothing to cluster"
+    estimate, _ = plan_corpus(config, replace(Choice(), selection=Selection(retry_failed=True)))
+    assert estimate.movies == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"movies"}
+    with pytest.raises(ModelsNotFetchedError, match="castmine doctor --models buffalo_s"):
+        find_pack("buffalo_s", fetch=False)
+
+
+def test_a_few_movies_are_split_finer_so_that_no_worker_is_idle() -> None:
+    film = 7200
+    assert segment_minutes(film, movies=1, workers=4, longest=10) == 10
+    assert segment_minutes(film, movies=1, workers=40, longest=10) == 3
+    assert segment_minutes(film, movies=1, workers=4000, longest=10) == 1
+    assert segment_minutes(film, movies=100, workers=40, longest=10) == 10
