@@ -77,9 +77,9 @@ class SubspaceConfig(Section):
     """ε: R_W + ε·tr(R_W)/d·I is inverted instead of R_W †."""
     power: float = Field(default=0.5, ge=0)
     """Each eigenvector is scaled by this power of its eigenvalue; ½ is the root. Fitted to 19
-    movies of photographed faces, a power of 1 errs on fewer links of the 5 kept for checking (4.1 % against 5.4 %); on 4
-    movies of other people, which no choice should be made on, it finds casts about as well (V-measure 0.967 both where K
-    is known, 0.976 against 0.973 by its own threshold, 6 % against 4 % too many characters) †."""
+    movies of photographed faces, a power of 1 errs on fewer links of the 5 kept for checking (4.1 % against 5.4 %); on
+    4 movies of other people, by which nothing should be chosen, it finds casts about as well (V-measure 0.967 both
+    where K is known, 0.976 against 0.973 by its own threshold, 6 % against 4 % too many characters) †."""
     on_top: bool = False
     """Whether the closed form is solved once more on what a network gives, as its last, linear layer †. The loss of
     MvCorr is the same under every invertible map of its output, so distances there mean nothing until one is chosen."""

@@ -89,9 +89,9 @@ BASELINES = {
 """BCL's baselines, as `--method` names them; all need labels.
 
 Two things are ours †. What they embed is put on the unit sphere, of prototypical and cross-entropy too, which learn off
-it (`network.unit` is the training's alone): all that clusters here takes cosine distances. And the threshold is calibrated
-on the links of the training movies, as every representation's is, where the paper picks it on validation such that K
-matches."""
+it (`network.unit` is the training's alone): all that clusters here takes cosine distances. And the threshold is
+calibrated on the links of the training movies, as every representation's is, where the paper picks it on validation
+such that K matches."""
 
 RECIPES = PRESETS | BASELINES
 
