@@ -113,11 +113,27 @@ def put_derived_record(store: Store, record: DerivedRecord) -> DerivedRecord:
 
 
 def note_failure(
-    store: Store, movie_id: str, uri: str, stage: str, error: str, message: str, attempts: int, retry: str = ""
+    store: Store,
+    movie_id: str,
+    uri: str,
+    stage: str,
+    error: str,
+    message: str,
+    attempts: int,
+    retry: str = "",
+    tried_with: str = "",
 ) -> FailureRecord:
     """Remember that a movie could not be done, beside what was committed of it and what failed in other work."""
     record = FailureRecord(
-        movie_id=movie_id, uri=uri, stage=stage, error=error, message=message, attempts=attempts, retry=retry, at=now()
+        movie_id=movie_id,
+        uri=uri,
+        stage=stage,
+        error=error,
+        message=message,
+        attempts=attempts,
+        retry=retry,
+        tried_with=tried_with,
+        at=now(),
     )
     store.put(failure_record_path(movie_id, record.kind), record.to_json())
     return record

@@ -109,6 +109,8 @@ class FailureRecord(Record):
     retry: str = ""
     """The command that tries it again, but for the movies; empty: the journal's."""
     at: str
+    tried_with: str = ""
+    """Digest of the file and the settings that a worker was lost over; empty: nothing of the kind."""
 
     @property
     def kind(self) -> str:

@@ -17,7 +17,7 @@ from harvest.faces import find_pack
 from harvest.identity import source_stamp
 from tests.workflows.conftest import Castmine, Harvested, digests
 from workflows.config import load_config
-from workflows.harvest.plan import plan_movie
+from workflows.harvest.plan import Selection, plan_harvest
 
 HEAVY = ("ray", "torch", "decord", "av", "onnxruntime", "boxmot", "insightface", "cv2", "sklearn", "scipy")
 RUN_AND_LIST = f"""
@@ -173,7 +173,8 @@ def test_a_movie_is_done_again_when_there_changed(
     (movie,) = list_corpus(str(corpus))
     _settle(dataset, movie)
     overrides = change(corpus, models)  # type: ignore[operator]
-    assert plan_movie(movie, dataset, find_pack(str(models)), load_config(None, overrides)).state == state, case
+    pack, config = find_pack(str(models)), load_config(None, overrides)
+    assert plan_harvest([movie], dataset, pack, config, Selection()).states[movie.movie_id].state == state, case
 
 
 def _settle(dataset: Dataset, movie: Movie) -> None:

@@ -1,5 +1,6 @@
 """Planning a harvest: what is left alone, and what becomes of an earlier failure of it."""
 
+import os
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS
 from harvest.errors import CorpusError
 from harvest.faces import Pack
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
-from workflows.config import Config
-from workflows.harvest.plan import Selection, plan_harvest, plan_movie
+from workflows.config import Config, load_config
+from workflows.harvest.plan import Selection, plan_harvest
+from workflows.harvest.quarantine import tried_with
 from workflows.harvest.run import harvest
 
 PACK = Pack("pack", "insightface", (), "hash of the pack", 0.5)
@@ -48,16 +50,20 @@ def dataset(tmp_path: Path, movie: Movie) -> Dataset:
     return dataset
 
 
+def state(movie: Movie, dataset: Dataset, config: Config = CONFIG) -> str:
+    return plan_harvest([movie], dataset, PACK, config, Selection()).states["m"].state
+
+
 def test_a_movie_that_could_not_be_read_for_a_while_is_no_failure_any_more(dataset: Dataset, movie: Movie) -> None:
     note_failure(dataset.store, "m", movie.uri, "probe", "VideoDecodeError", "m.mp4: Permission denied", 1)
-    assert plan_movie(movie, dataset, PACK, CONFIG).state == "skipped"
+    assert state(movie, dataset) == "skipped"
     assert dataset.failures() == []
 
 
 def test_a_failure_stays_while_its_movie_is_to_be_done(dataset: Dataset, movie: Movie) -> None:
     note_failure(dataset.store, "m", movie.uri, "harvest", "VideoDecodeError", "m.mp4: no frame", 1)
     changed = CONFIG.model_copy(update={"harvest": CONFIG.harvest.model_copy(update={"stride": 2})})
-    assert plan_movie(movie, dataset, PACK, changed).state == "todo"
+    assert state(movie, dataset, changed) == "todo"
     assert len(dataset.failures()) == 1
 
 
@@ -65,7 +71,7 @@ def test_what_clustering_could_not_do_is_no_matter_of_the_harvest(
     dataset: Dataset, movie: Movie, pack_folder: Path
 ) -> None:
     note_failure(dataset.store, "m", "", "cluster", "DatasetError", "m: no labels", 1)
-    assert plan_movie(movie, dataset, PACK, CONFIG).state == "skipped"
+    assert state(movie, dataset) == "skipped"
     assert [failure.stage for failure in dataset.failures()] == ["cluster"]
     assert harvest(movie.uri, dataset.root, str(pack_folder), CONFIG, retry_failed=True).movies == []
 
@@ -125,3 +131,33 @@ def test_a_namesake_takes_nobodys_place(
         Path(movie.uri).unlink()
     with pytest.raises(CorpusError, match="holds another movie of this id") if refused else nullcontext():
         refuse_namesake(dataset.record("m"), str(new), content_hash(str(new)))
+
+
+def test_a_movie_that_cost_as_many_workers_as_allowed_is_left_out_until_asked_or_changed(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "hangs.mp4").write_bytes(b"frames")
+    movie = Movie("hangs", str(tmp_path / "hangs.mp4"))
+
+    def note(attempts: int, error: str = "WorkerLostError") -> None:
+        again = tried_with(movie, PACK, CONFIG)
+        note_failure(dataset.store, "hangs", movie.uri, "harvest", error, "hung", attempts, tried_with=again)
+
+    def planned(config: Config = CONFIG, selection: Selection = Selection()) -> str:
+        (found,) = plan_harvest([movie], dataset, PACK, config, selection).states.values()
+        assert found.state == "todo" or found.message == "quarantined: --retry-failed takes it again; hung"
+        return found.state
+
+    note(CONFIG.run.attempts)
+    assert planned() == "failed"
+    assert planned(selection=Selection(retry_failed=True)) == "todo"
+    assert planned(selection=Selection(force=True)) == "todo"
+    for key in ("harvest.stride=2", "run.memory_gb=4", "run.stall_s=900", "run.attempts=4"):
+        assert planned(load_config(None, [key])) == "todo", key
+    note(CONFIG.run.attempts - 1)
+    assert planned() == "todo"
+    note(CONFIG.run.attempts, "VideoDecodeError")
+    assert planned() == "todo", "met again in seconds"
+    note(CONFIG.run.attempts)
+    os.utime(movie.uri, (1, 1))
+    assert planned() == "todo", "a new file"

@@ -20,10 +20,11 @@ from harvest.video import check_decode_device
 from workflows.config import Config
 from workflows.console import Meter, meter
 from workflows.harvest.plan import HarvestPlan, segment_minutes
+from workflows.harvest.quarantine import tried_with
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.journal.records import Usage
 from workflows.metrics import count_failure
-from workflows.pool import Job, Limits, Pool
+from workflows.pool import Job, Limits, Pool, WorkerLostError
 from workflows.ray_cluster import check_gpus, ray_cluster
 
 FINISH_WEIGHT = 1e12
@@ -193,6 +194,7 @@ class HarvestRun:
                 type(error).__name__,
                 state.message,
                 attempts,
+                tried_with=tried_with(movie, self._pack, self._config) if isinstance(error, WorkerLostError) else "",
             )
 
     def _usage(self, workers: int, worker_s: float) -> Usage:

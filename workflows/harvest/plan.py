@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from harvest.corpus import Movie
 from harvest.dataset.commit import put_movie_record
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieRecord, failure_record_path
+from harvest.dataset.records import FailureRecord, MovieRecord, failure_record_path
 from harvest.errors import VideoDecodeError
 from harvest.faces import Pack
 from harvest.identity import config_hash, harvest_id, source_stamp
 from harvest.storage import is_remote
 from workflows.config import Config
+from workflows.harvest.quarantine import why_left_out
 
 AT_ONCE = 16
 """Movies of a bucket that are looked at together: each takes some answers of 20 to 50 ms."""
@@ -75,16 +76,24 @@ def plan_harvest(
     movies: list[Movie], dataset: Dataset, pack: Pack, config: Config, selection: Selection, settle: bool = True
 ) -> HarvestPlan:
     """What is to be done of a corpus's movies. `settle`: take over into the dataset what needs no harvest."""
-    failed = {failure.movie_id for failure in dataset.failures() if failure.kind == "harvest"}
+    failed = {failure.movie_id: failure for failure in dataset.failures() if failure.kind == "harvest"}
     if selection.retry_failed:
         movies = [movie for movie in movies if movie.movie_id in failed]
     if selection.force:
         states = {movie.movie_id: MovieState(movie) for movie in movies}
     else:
+        records = {record.movie_id: record for record in dataset.records()}
+
+        def plan(movie: Movie) -> MovieState:
+            record, failure = records.get(movie.movie_id), failed.get(movie.movie_id)
+            if record and is_current(record, movie, pack, config):
+                return _settled(dataset, record, failure, movie) if settle else _unchanged(record, movie)
+            left_out = "" if selection.retry_failed else why_left_out(failure, movie, pack, config)
+            return MovieState(movie, "failed", message=left_out) if left_out else MovieState(movie)
+
         remote = not dataset.store.is_local or any(is_remote(movie.uri) for movie in movies)
         with ThreadPoolExecutor(AT_ONCE if remote else 1) as pool:
-            planned = pool.map(lambda movie: plan_movie(movie, dataset, pack, config, settle), movies)
-            states = {movie.movie_id: state for movie, state in zip(movies, planned, strict=True)}
+            states = {movie.movie_id: state for movie, state in zip(movies, pool.map(plan, movies), strict=True)}
     return within_limit(states, selection, failed)
 
 
@@ -103,23 +112,26 @@ def segment_minutes(duration_s: float, movies: int, workers: int, longest: float
     return min(longest, max(share, SHORTEST_MINUTES))
 
 
-def plan_movie(movie: Movie, dataset: Dataset, pack: Pack, config: Config, settle: bool = True) -> MovieState:
-    """Whether a movie is to be harvested. A file whose size and time are as recorded is not read again."""
-    record = dataset.record(movie.movie_id)
+def is_current(record: MovieRecord, movie: Movie, pack: Pack, config: Config) -> bool:
+    """Whether a movie need not be harvested. A file whose size and time are as recorded is not read again."""
     with suppress(VideoDecodeError):  # the worker finds it again, and it becomes a failure of this movie
-        if record and record.facts.uri == movie.uri and record.stamp == source_stamp(movie.uri):
+        if record.facts.uri == movie.uri and record.stamp == source_stamp(movie.uri):
             wanted = harvest_id(record.content_hash, config_hash(config.harvest), pack.hash, pack.threshold)
-            if wanted == record.harvest_id:
-                if settle:
-                    _refresh(dataset, record, movie)
-                    _forgive(dataset, movie)
-                return MovieState(movie, "skipped", rows={name: shard.rows for name, shard in record.shards.items()})
-    return MovieState(movie)
+            return wanted == record.harvest_id
+    return False
 
 
-def _forgive(dataset: Dataset, movie: Movie) -> None:
-    """Forget that a movie failed whose file is again the one that was harvested, or whose commit was cut short."""
-    dataset.store.delete(failure_record_path(movie.movie_id, "harvest"))
+def _unchanged(record: MovieRecord, movie: Movie) -> MovieState:
+    return MovieState(movie, "skipped", rows={name: shard.rows for name, shard in record.shards.items()})
+
+
+def _settled(dataset: Dataset, record: MovieRecord, failure: FailureRecord | None, movie: Movie) -> MovieState:
+    """Of a movie that failed and whose file is again the one that was harvested, or whose commit was cut short, that
+    is forgotten."""
+    _refresh(dataset, record, movie)
+    if failure:
+        dataset.store.delete(failure_record_path(movie.movie_id, "harvest"))
+    return _unchanged(record, movie)
 
 
 def _refresh(dataset: Dataset, record: MovieRecord, movie: Movie) -> None:

@@ -56,7 +56,8 @@ def read_failures(root: str) -> Failures:
 def failures_json(failures: Failures) -> dict[str, Any]:
     return {
         "failures": [
-            failure.model_dump(exclude={"schema_version"}) | {"kind": failure.kind} for failure in failures.found
+            failure.model_dump(exclude={"tried_with", "schema_version"}) | {"kind": failure.kind}
+            for failure in failures.found
         ],
         "counts": [{"kind": kind, "error": error, "movies": number} for kind, error, number in failures.counts()],
         "retry": failures.retry,
