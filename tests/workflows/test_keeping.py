@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -40,7 +42,11 @@ def test_forget_asks_removes_and_says_what_is_left_to_do(castmine: Castmine, tmp
     small_dataset.make(root)
     (root / "_runs").mkdir()
     (root / "_runs" / "20260101T000000.json").write_text('{"movies": {"it')
-    castmine("forget", small_dataset.MOVIE, "--dataset", root, status=1)  # no answer is no
+    asked = [sys.executable, "-m", "workflows", "forget", small_dataset.MOVIE, "--dataset", str(root)]
+    unanswered = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert (unanswered.returncode, "nobody answered" in unanswered.stderr) == (2, True)
+    declined = subprocess.run(asked, input="n\n", capture_output=True, text=True, timeout=60)
+    assert (declined.returncode, "nothing was removed" in declined.stdout) == (130, True)
     assert Dataset.open(root).record(small_dataset.MOVIE)
     said = castmine("forget", small_dataset.MOVIE, "--dataset", root, "--yes", "--json", out).out
     assert "removed 5 records and" in said

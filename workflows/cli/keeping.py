@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from harvest.errors import DatasetError
+from harvest.errors import ConfigError, DatasetError
 from workflows.cli.app import app
-from workflows.cli.options import SCALE, DatasetOption, JsonOption, WaitOption
+from workflows.cli.options import INTERRUPTED, SCALE, DatasetOption, JsonOption, WaitOption
 from workflows.console import out, write_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -20,6 +20,14 @@ def age(text: str) -> timedelta:
     if not found:
         raise typer.BadParameter(f"{text!r} is no time; write it as 90s, 30m, 24h or 7d")
     return timedelta(seconds=float(found[1]) * UNITS[found[2]])
+
+
+def _confirmed(question: str) -> bool:
+    """The answer to a question. Raises ConfigError where there is nobody to answer."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort as error:
+        raise ConfigError("nobody answered, so nothing was removed; say --yes") from error
 
 
 @app.command(rich_help_panel=SCALE)
@@ -48,8 +56,9 @@ def forget(
                 f'{dataset}: has nothing of a movie {movie!r}; castmine sql "SELECT movie_id FROM movies"'
             )
         shards = f"{len(found.records)} records and {len(found.files)} files, {found.bytes / 2**20:.1f} MiB"
-        if not yes:
-            typer.confirm(f"Remove {shards} of {movie} for good?", abort=True)
+        if not yes and not _confirmed(f"Remove {shards} of {movie} for good?"):
+            out.print("nothing was removed")
+            raise typer.Exit(INTERRUPTED)
         forget_movie(opened, movie)
     out.print(f"{movie}: removed {shards}", markup=False)
     out.print("cast sheets, exports and models made from it are not in the dataset: remove or train them anew")
