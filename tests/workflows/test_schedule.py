@@ -67,8 +67,7 @@ def test_no_movie_is_what_everybody_waits_for(run: HarvestRun, seed: int) -> Non
 def test_a_few_movies_are_spread_over_all_workers(
     run: HarvestRun, minutes: int, movies: int, workers: int, segments: int
 ) -> None:
-    run._workers = workers
-    run._states |= {str(number): MovieState(Movie(str(number), "")) for number in range(1, movies)}
+    run._workers, run._todo = workers, movies
     assert len(jobs_of(run, "0", minutes * 60 * FPS)) == segments
 
 
