@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harvest.config import Section
+from workflows.cluster.cautions import cautions
 from workflows.console import err, out
 
 if TYPE_CHECKING:  # each command imports only what it runs: planning a harvest must not load training
@@ -181,6 +182,8 @@ def clustered(summary: ClusterSummary) -> None:
         out.print(
             f"{summary.model}: {adapting:.1f} s of fitting to the movies, {adapting / max(tracks, 1):.2f} a track"
         )
+    for caution in cautions(summary.movies):
+        out.print(caution)
     kept = sum(movie.unchanged for movie in summary.movies)
     unchanged = f", {kept} of them unchanged (--force clusters them anew)" if kept else ""
     out.print(f"run {summary.run} · {len(summary.movies)} movies{unchanged} · {summary.seconds:.1f} s", markup=False)

@@ -53,7 +53,7 @@ def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) ->
     assert movie.clusters >= 3
     assert movie.violations == 0
     assert movie.metrics is None, "nobody has labelled anything"
-    table = Dataset.open(root).derived("clusters", "hac", "hamilton")
+    table = Dataset.open(root).derived("clusters", "hac-3", "hamilton")
     assert table is not None
     assert table["track_id"].to_pylist() == list(range(movie.tracks))
     assert set(table["cluster_id"].to_pylist()) == set(range(movie.clusters))
@@ -66,6 +66,7 @@ def test_k_comes_from_labels_and_the_clustering_is_scored(root: str) -> None:
     assert movie.clusters == people
     assert movie.metrics
     assert movie.metrics.v_measure == pytest.approx(1), "each track its own person"
+    assert (movie.labels_used, movie.seen_in_training) == (True, False)
     assert summary.overall
 
 
@@ -95,7 +96,7 @@ def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root
     assert "hamilton" in summary.failed["hamilton"]
     (failure,) = Dataset.open(root).failures()
     assert (failure.stage, failure.error) == ("cluster", "DatasetError")
-    again = f"castmine cluster --dataset {root} --method hac --k-from {k_from} --run hac --movies hamilton"
+    again = f"castmine cluster --dataset {root} --method hac --k-from {k_from} --run hac-{k_from} --movies hamilton"
     assert read_failures(root).retry == {"cluster": (again,)}
     cluster(root, "hac", CONFIG, k_from=3)
     assert Dataset.open(root).failures() == []
@@ -154,12 +155,13 @@ def test_what_a_run_has_clustered_just_so_is_left_alone_and_needs_no_ray(
     root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (first,) = cluster(root, "hac", CONFIG, k_from=3).movies
-    before = Dataset.open(root).derived_record("clusters", "hac", "hamilton")
+    before = Dataset.open(root).derived_record("clusters", "hac-3", "hamilton")
     with monkeypatch.context() as patched:
         patched.setattr("workflows.ray_cluster.ray_cluster", lambda *_: pytest.fail("Ray was started"))
         (again,) = cluster(root, "hac", CONFIG, k_from=3).movies
     assert again == replace(first, unchanged=True)
-    assert Dataset.open(root).derived_record("clusters", "hac", "hamilton") == before
+    assert before
+    assert Dataset.open(root).derived_record("clusters", "hac-3", "hamilton") == before
     (forced,) = cluster(root, "hac", CONFIG, k_from=3, force=True).movies
     assert not forced.unchanged
 
@@ -188,7 +190,7 @@ def test_new_labels_score_an_old_clustering_without_clustering_again(root: str) 
     (after,) = cluster(root, "hac", CONFIG, k_from=3).movies
     assert after.metrics
     assert after == replace(before, metrics=after.metrics, unchanged=True)
-    record = Dataset.open(root).derived_record("clusters", "hac", "hamilton")
+    record = Dataset.open(root).derived_record("clusters", "hac-3", "hamilton")
     assert record
     curve = record.notes["k_curve"]
     assert curve["clusters"][0] == after.tracks, "each track its own person, each in its own cluster"

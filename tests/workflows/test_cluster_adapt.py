@@ -43,10 +43,10 @@ def files(root: str) -> dict[str, bytes]:
 def test_a_movie_is_fitted_to_once_for_all_methods_and_again_with_the_same_bytes(root: str) -> None:
     summary = cluster(root, "hac", CONFIG, k_from=4, adapt="tsiam")
     assert summary.failed == {}
-    assert (summary.run, summary.model) == ("hac-tsiam", "base+tsiam")
+    assert (summary.run, summary.model) == ("hac-tsiam-4", "base+tsiam")
     assert summary.movies[0].adapt_seconds > 0
     assert summary.movies[0].violations == 0
-    record = Dataset.open(root).derived_record("clusters", "hac-tsiam", "hamilton")
+    record = Dataset.open(root).derived_record("clusters", "hac-tsiam-4", "hamilton")
     assert record is not None
     assert len(record.notes["adaptation"]["curve"]) == 3
     first = files(root)
@@ -86,7 +86,7 @@ def test_the_network_itself_learns_from_the_stored_chips_of_a_clip(root: str, pa
 
 
 def test_an_unknown_adaptation_and_a_network_on_top_of_a_model_are_refused() -> None:
-    with pytest.raises(ConfigError, match="no adaptation 'tsam'; there are: tsiam, ssiam, selfdistill"):
+    with pytest.raises(ConfigError, match="no adaptation 'tsam'; there are: tsiam, ssiam, ball, selfdistill"):
         cluster("nowhere", "hac", CONFIG, adapt="tsam")
     with pytest.raises(ConfigError, match="leave out --model"):
         cluster("nowhere", "hac", CONFIG, model="model", adapt="selfdistill-network")

@@ -39,10 +39,10 @@ def test_a_method_leaves_a_run_of_its_name_without_violations(root: str, method:
     summary = cluster(root, method, CONFIG, k_from="threshold" if METHODS[method].finds_k else 4)
     (movie,) = summary.movies
     assert summary.failed == {}
-    assert summary.run == method
+    assert summary.run == (method if METHODS[method].finds_k else f"{method}-4")
     assert summary.k_from == ("method" if METHODS[method].finds_k else "4")
     assert movie.violations == 0
-    table = Dataset.open(root).derived("clusters", method, "hamilton")
+    table = Dataset.open(root).derived("clusters", summary.run, "hamilton")
     assert table is not None
     assert table["track_id"].to_pylist() == list(range(movie.tracks))
     assert set(table["cluster_id"].to_pylist()) - {-1} == set(range(movie.clusters))

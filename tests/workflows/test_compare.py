@@ -20,6 +20,7 @@ from harvest.errors import ConfigError, DatasetError
 from tests.train.tracks import Movie
 from tests.workflows.test_verify import dataset, two_movies
 from workflows.cli import app
+from workflows.compare.printed import compare_json
 from workflows.compare.run import CompareSummary, compare
 from workflows.compare.scored import right_tracks
 from workflows.compare.write import PAGE, TABLE, TESTS
@@ -63,6 +64,19 @@ def root(tmp_path: Path) -> str:
 
 def written(root: str, folder: Path, *runs: str) -> CompareSummary:
     return compare(root, runs, folder / "out", CONFIG)
+
+
+def test_what_the_model_had_seen_and_labels_that_helped_are_said(root: str, tmp_path: Path) -> None:
+    movies = two_movies()
+    first = next(iter(movies))
+    for movie_id, movie in movies.items():
+        put(root, "taught", movie_id, good(movie, 3), seen_in_training=movie_id == first, labels_used=True)
+    summary = written(root, tmp_path)
+    runs = {run["run"]: run["cautions"] for run in compare_json(summary)["runs"]}
+    assert runs["good"] == []
+    assert runs["taught"][0].startswith("the model was trained on 1 of the 2 movies")
+    assert "labels were used" in runs["taught"][1]
+    assert "trained on 1 of the 2 movies" in (tmp_path / "out" / PAGE).read_text()
 
 
 def test_a_run_has_the_scores_of_its_movies(root: str, tmp_path: Path) -> None:

@@ -67,6 +67,10 @@ class ClusteredMovie:
     metrics: Metrics | None
     adapt_seconds: float = 0.0
     """Of a core, spent on fitting to the movie when that was done."""
+    seen_in_training: bool = False
+    """The model was trained on this movie, so that the scores say little of new ones."""
+    labels_used: bool = False
+    """K was taken from labels, or the model learned from some."""
     unchanged: bool = False
     """An earlier run of this name had clustered it just so; only the scores may be new."""
 
@@ -74,6 +78,12 @@ class ClusteredMovie:
 def source_of_k(method: str, k_from: KFrom) -> str:
     """Where K came from, as it is noted beside a result."""
     return "method" if METHODS[method].finds_k else str(k_from)
+
+
+def run_name(method: str, model: str | None, adapt: str | None, k_from: KFrom) -> str:
+    """What a run is called where nobody says: K known and K found stand side by side."""
+    known = None if k_from == "threshold" else str(k_from)
+    return "-".join(filter(None, (method, model, adapt, known)))
 
 
 def adapted_name(model: str, adapt: str | None) -> str:

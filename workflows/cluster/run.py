@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from workflows.cluster.job import (
     adapted_name,
     memory_gb,
     reads_faces,
+    run_name,
     source_of_k,
 )
 from workflows.cluster.retry import retry_command
@@ -78,43 +79,57 @@ def cluster(
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
     loaded = _fitting_model(model, records, adapt) if model else None
-    model_name = loaded.name if loaded else BASE
-    run = run or "-".join([method, *([loaded.name] if loaded else []), *([adapt] if adapt else [])])
+    run = run or run_name(method, loaded.name if loaded else None, adapt, k_from)
     with meter("cluster", "movies") as shown, ExitStack() as stack:
         cores = _started_once(stack, address, config)
         wanted = k_from == "threshold" and not METHODS[method].finds_k
         asked = (dataset, records, method, loaded, config, cores, kept)
         thresholds, source = thresholds_for(*asked) if wanted else ({}, "")
-        if adapt and source:
-            source = f"each movie's own after {adapt} ({config.cluster.adapt.threshold}); before, {source}"
-        folder = str(Path(model).absolute()) if model else None  # tasks on a cluster run in folders of their own
-        jobs = {
-            record.movie_id: ClusterJob(
-                dataset.root,
-                record.movie_id,
-                method,
-                folder,
-                k_from,
-                thresholds.get(record.models_hash),
-                run,
-                config,
-                loaded.card.weights_sha256 if loaded else "",
-                force,
-                adapt,
-                model_name,
-                bool(loaded and loaded.takes_faces),
-            )
+        shared = _shared(dataset.root, method, config, loaded, model, k_from, run, force, adapt)
+        jobs = [
+            replace(shared, movie_id=record.movie_id, threshold=thresholds.get(record.models_hash))
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
-        }
+        ]
         again = retry_command(root, method, config, model, k_from, run, adapt)
         outcome = _Outcome(dataset, {record.movie_id: record for record in records}, shown, again)
-        missing = [job for job in jobs.values() if not outcome.is_done(job)]
+        missing = [job for job in jobs if not outcome.is_done(job)]
         if missing:
             outcome.work_on(missing, cores())
     done = sorted(outcome.done, key=lambda movie: movie.movie_id)
     overall = score_corpus([movie.metrics for movie in done if movie.metrics])
-    name, k_source = adapted_name(model_name, adapt), source_of_k(method, k_from)
+    name, k_source = adapted_name(shared.model_name, adapt), source_of_k(method, k_from)
+    if adapt and source:
+        source = f"each movie's own after {adapt} ({config.cluster.adapt.threshold}); before, {source}"
     return ClusterSummary(run, method, name, k_source, source, done, outcome.failed, overall, time.monotonic() - began)
+
+
+def _shared(
+    root: str,
+    method: str,
+    config: Config,
+    loaded: Model | None,
+    model: str | None,
+    k_from: KFrom,
+    run: str,
+    force: bool,
+    adapt: str | None,
+) -> ClusterJob:
+    """What all movies' jobs have in common."""
+    return ClusterJob(
+        root,
+        movie_id="",
+        method=method,
+        model=str(Path(model).absolute()) if model else None,  # tasks on a cluster run in folders of their own
+        k_from=k_from,
+        threshold=None,
+        run=run,
+        config=config,
+        model_digest=loaded.card.weights_sha256 if loaded else "",
+        force=force,
+        adapt=adapt,
+        model_name=loaded.name if loaded else BASE,
+        model_takes_faces=bool(loaded and loaded.takes_faces),
+    )
 
 
 def _started_once(stack: ExitStack, address: str | None, config: Config) -> Callable[[], int]:

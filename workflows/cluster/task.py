@@ -19,7 +19,7 @@ from harvest.dataset.records import MovieRecord, failure_record_path
 from harvest.dataset.schema import SCHEMAS
 from harvest.errors import DatasetError
 from harvest.tracks import TrackSet, read_track_set
-from train.registry import load_model
+from train.registry import ModelCard, load_model
 from workflows.cluster.earlier import Earlier, fingerprint, labels_digest, read_earlier
 from workflows.cluster.embedding import Embedded, embed_movie
 from workflows.cluster.job import ClusteredMovie, ClusterJob, adapted_name, source_of_k
@@ -38,7 +38,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     needs_faces = METHODS[job.method].needs_faces and earlier is None
     embedded = embed_movie(dataset, movie, tracks, model, job, needs_faces)
     named = identities(dataset, job.movie_id)
-    found = earlier or _clustered(job, movie, tracks, embedded, named)
+    found = earlier or _clustered(job, movie, tracks, embedded, named, model.card if model else None)
     names = [named.get(int(track)) for track in tracks.track_ids]
     metrics = score_movie(found.labels, names, tracks.cannot_link, _frames(dataset, movie))
     answer = replace(found.answer, metrics=metrics)
@@ -60,7 +60,12 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
 
 
 def _clustered(
-    job: ClusterJob, movie: MovieRecord, tracks: TrackSet, embedded: Embedded, named: dict[int, str]
+    job: ClusterJob,
+    movie: MovieRecord,
+    tracks: TrackSet,
+    embedded: Embedded,
+    named: dict[int, str],
+    card: ModelCard | None,
 ) -> Earlier:
     stop = _stop(job, movie, named, embedded.threshold)
     cast = cluster_movie(
@@ -84,6 +89,8 @@ def _clustered(
         seconds,
         metrics=None,
         adapt_seconds=embedded.adaptation["seconds"] if embedded.adaptation else 0.0,
+        seen_in_training=card is not None and job.movie_id in card.train_movies,
+        labels_used=job.k_from == "labels" or (card is not None and card.train_identities > 0),
     )
     return Earlier(cast.labels, answer)
 

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from workflows.cluster.cautions import cautions
 from workflows.compare.columns import COLUMNS, Column
 from workflows.compare.comparison import Comparison
 from workflows.compare.scored import ScoredRun
@@ -90,7 +91,8 @@ def run_lines(comparison: Comparison) -> list[Line]:
 
 
 def _how(run: ScoredRun) -> str:
-    return " · ".join(part for part in (run.method, run.model, f"K from {run.k_from}" if run.k_from else "") if part)
+    parts = (run.method, run.model, f"K from {run.k_from}" if run.k_from else "", *cautions(run.movies))
+    return " · ".join(part for part in parts if part)
 
 
 def _lines(rows: list[Any], names: list[str], comparison: Comparison, note: Any = lambda row: "") -> list[Line]:

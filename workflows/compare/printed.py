@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from workflows.cluster.cautions import cautions
 from workflows.compare.columns import COLUMNS
 from workflows.compare.page import run_lines, shown_columns
 from workflows.compare.run import CompareSummary
@@ -30,6 +31,9 @@ def compared(summary: CompareSummary) -> None:
         out.print(f"p: permutation test, {comparison.config.draws:,} draws, labels of {swapped} swapped")
     if not comparison.labelled:
         out.print("no movie has labels, so nothing is scored; castmine labels import brings names in")
+    for run in comparison.runs:
+        for caution in cautions(run.movies):
+            out.print(f"{run.name}: {caution}", markup=False, soft_wrap=True)
     for movie_id, why in comparison.left_out.items():
         out.print(f"{movie_id} is left out: {why}", markup=False)
     movies = f"{comparison.labelled} of {len(comparison.truths)} movies labelled"
@@ -48,6 +52,7 @@ def compare_json(summary: CompareSummary) -> dict[str, Any]:
                 "method": run.method,
                 "model": run.model,
                 "k_from": run.k_from,
+                "cautions": cautions(run.movies),
                 **_figures(run),
                 "movies": {movie.movie_id: _figures(movie) for movie in run.movies},
             }

@@ -51,6 +51,10 @@ class ScoredMovie:
     right: NDArray[np.bool_]
     """(n,) named tracks whose identity is the commonest of their cluster."""
     curve: dict[str, Any] | None
+    seen_in_training: bool = False
+    """The model of the run was trained on this movie."""
+    labels_used: bool = False
+    """K was taken from labels, or the model learned from some."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def score_movie_of_run(truth: Truth, table: pa.Table, notes: dict[str, Any]) -> 
         labels=labels,
         right=right_tracks(labels, truth.names),
         curve=notes.get("k_curve"),
+        seen_in_training=bool(notes.get("seen_in_training")),
+        labels_used=bool(notes.get("labels_used")),
     )
 
 

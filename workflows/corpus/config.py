@@ -15,13 +15,15 @@ class ClusteringConfig(Section):
     k_from: str | int = "threshold"
     """Number of characters: threshold, labels, corpus (its cast_size), or a number."""
     run: str | None = None
-    """Name of the clustering; null: its method and adaptation. It stays the same whether there is a model or not."""
+    """Name of the clustering; null: its method, adaptation and, where known, K. It stays the same whether there is a
+    model or not."""
     model: bool = True
     """Through the trained model, once there is one; false: always as the pack embeds."""
 
     @property
     def name(self) -> str:
-        return self.run or "-".join(filter(None, (self.method, self.adapt)))
+        known = None if self.k_from == "threshold" else str(self.k_from)
+        return self.run or "-".join(filter(None, (self.method, self.adapt, known)))
 
 
 class CorpusConfig(Section):
