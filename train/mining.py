@@ -28,6 +28,11 @@ class MinedTracks:
     members: list[list[Integers]]
     """Of each track, of each of its M tracklets, the rows of the track's faces that it is the mean of."""
 
+    def faces(self, tracks: Sequence[npt.ArrayLike]) -> list[Floats]:
+        """Of the faces (n_i, d) of all tracks those of every tracklet, (k, d), track by track."""
+        of_tracks = zip(self.tracks, self.members, strict=True)
+        return [np.asarray(tracks[track])[rows] for track, views in of_tracks for rows in views]
+
 
 def mine_track(
     faces: npt.ArrayLike, config: MiningConfig | None = None, by_length: bool = False

@@ -35,10 +35,13 @@ class MovieMeasures:
     distances: LinkDistances
     faces: CentringSums | None = None
     """Of the raw faces, where they are to be centred."""
+    same_pairs: "MovieMeasures | None" = None
+    """Of the tracklets that the base was mined for, where the model mines others: the base is compared with these."""
 
     def __add__(self, other: "MovieMeasures") -> "MovieMeasures":
         faces = self.faces + other.faces if self.faces and other.faces else None
-        return MovieMeasures(self.sums + other.sums, self.distances + other.distances, faces)
+        same = self.same_pairs + other.same_pairs if self.same_pairs and other.same_pairs else None
+        return MovieMeasures(self.sums + other.sums, self.distances + other.distances, faces, same)
 
 
 def measure_movie(
@@ -70,13 +73,14 @@ def held_out_gains(
     before: MovieMeasures, after: MovieMeasures, config: TrainConfig | None = None
 ) -> tuple[dict[str, Gain], str]:
     """`rho` and `equal_error` of the validation movies, each where they are large enough to tell; and, in words, how
-    the equal error grew by more than chance explains, empty where it did not.
+    the equal error grew by more than chance explains, empty where it did not. Before and after are of the same pairs,
+    those that the base was mined for.
 
     ρ is unchanged by any invertible linear map: that of the closed form, which keeps all dimensions, moves only by its
     ridge and by the step to the unit sphere. What the map changes is which directions count, and the equal error shows
     it.
     """
-    config = config or TrainConfig()
+    config, after = config or TrainConfig(), after.same_pairs or after
     gains = {}
     if all(measures.sums.tracks > measures.sums.views.shape[1] for measures in (before, after)):
         gains["rho"] = Gain(before=view_correlation(before.sums), after=view_correlation(after.sums))

@@ -174,7 +174,7 @@ def verify_movie(
     tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], means.shape[1])  # of no track, mined has no size
     if model:
         if model.takes_faces:
-            flat = model.embed_tracks(_of_tracklets(mined, faces))
+            flat = model.embed_tracks(mined.faces(faces))
         else:
             flat = model.embed_tracks(tracklets.reshape(-1, means.shape[1]))
         tracklets = flat.reshape(*tracklets.shape[:2], flat.shape[1])
@@ -185,12 +185,6 @@ def verify_movie(
         named = None
     hard = HardPairs.of(tracklets, means[mined.hard_negatives], config.distance_bins)
     return MovieVerification(named, hard, LinkDistances.of(tracklets, means, cannot_link, calibration))
-
-
-def _of_tracklets(mined: MinedTracks, faces: Sequence[npt.ArrayLike]) -> list[Floats]:
-    """Raw faces of every tracklet, track by track."""
-    of_tracks = zip(mined.tracks, mined.members, strict=True)
-    return [np.asarray(faces[track])[rows] for track, views in of_tracks for rows in views]
 
 
 def verify_corpus(movies: Sequence[MovieVerification]) -> MovieVerification:

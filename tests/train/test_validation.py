@@ -1,5 +1,7 @@
 """What a model gained on held-out movies, and when it is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,14 @@ def test_too_few_pairs_to_tell_give_no_figure_rather_than_a_wrong_one():
         "equal_error"
         not in held_out_gains(measured(), measured(), TrainConfig(calibration=CalibrationConfig(pairs=9999)))[0]
     )
+
+
+def test_a_model_that_mines_other_pairs_is_compared_on_those_of_the_base():
+    one_direction = Subspace(V=np.eye(8)[:, :2] * [1, 0.01], mean=np.zeros(8))
+    base, poor = measured(), measured(one_direction)
+    flattered = replace(base, same_pairs=poor)
+    assert held_out_gains(base, flattered, CONFIG) == held_out_gains(base, poor, CONFIG)
+    assert (flattered + flattered).same_pairs.sums.tracks == 2 * poor.sums.tracks
 
 
 def test_no_movie_to_learn_from_is_refused():

@@ -13,14 +13,19 @@ import pytest
 
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError
+from harvest.tracks import read_face_embeddings, read_track_set
 from tests.train.tracks import Movie, made_up_movie
 from tests.workflows.conftest import Castmine
 from tests.workflows.test_report import chromium
+from train.centring import CentringSums, fit_centring
 from train.config import CalibrationConfig, TrainConfig
+from train.mining import mine_movie
 from train.registry import ModelCard, load_model, save_model
 from train.subspace import Subspace
+from train.verification import verify_movie
 from workflows.config import Config
 from workflows.tracks_import import import_tracks
+from workflows.train.movies import MovieJob, measure_one
 from workflows.verify.columns import columns
 from workflows.verify.comparison import Comparison, VerifiedMovie, compare
 from workflows.verify.figures import comparison_json
@@ -55,6 +60,22 @@ def model(folder: Path, size: int = 8, kept: int = 8, pack: str = "imported-8", 
     )  # fmt: skip
     save_model(folder, Subspace(V=np.eye(size)[:, :kept], mean=np.zeros(size)), card)
     return str(folder)
+
+
+def test_training_compares_the_pairs_that_verification_compares(tmp_path: Path) -> None:
+    """A model that centres faces mines others; what it gains is told on those of the base."""
+    root = dataset(tmp_path, {"film": made_up_movie(3)})
+    opened = Dataset.open(root)
+    record = opened.records()[0]
+    faces, tracks = read_face_embeddings(opened, record), read_track_set(opened, record)
+    embedding = Subspace(np.eye(8), np.zeros(8), fit_centring(CentringSums.of(faces, 3)))
+    trained = measure_one(MovieJob(root, "film", CONFIG.train, embedding=embedding)).same_pairs
+    saved = replace(load_model(model(tmp_path / "model")), embedding=embedding)
+    mined = mine_movie(faces, tracks.cannot_link)
+    verified = verify_movie(tracks.means.astype(float), mined, tracks.cannot_link, [None] * 40, saved, faces=faces)
+    assert trained is not None
+    np.testing.assert_array_equal(trained.distances.positive, verified.links.positive)
+    np.testing.assert_array_equal(trained.distances.negative, verified.links.negative)
 
 
 def two_movies() -> dict[str, Movie]:

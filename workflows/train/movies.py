@@ -84,6 +84,11 @@ def measure_one(job: MovieJob) -> MovieMeasures:
             rows, notes = _table(movie, tracks, mined), {MINING: job.config.mining.model_dump(mode="json")}
             commit_derived(dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, rows, notes)
     measures = measure_movie(tracklets, means, tracks.cannot_link, job.config, job.embedding)
+    if job.embedding and centring:
+        mined = mine_movie(raw, tracks.cannot_link, job.config.mining)
+        rows = centring.track_means(mined.faces(raw)).reshape(*mined.tracklets.shape[:2], movie.embedding_size)
+        same = measure_movie(rows, means, tracks.cannot_link, job.config, job.embedding)
+        return replace(measures, same_pairs=same)
     degree = job.config.centring.degree
     if job.embedding or centring or degree is None:
         return measures

@@ -74,7 +74,8 @@ def _linked(comparison: Comparison) -> list[Column]:
         Column(
             "link_equal_error",
             "links' equal error",
-            "The same of hard-positive pairs against all cannot-link pairs, without any label, as training counts it",
+            "The same of the hard-positive pairs that the base was mined for, whatever the representation, against all "
+            "cannot-link pairs: no label is needed, and training compares so on the movies it holds out",
             tuple(row.links.equal_error if row.links else None for row in comparison.rows),
             -1,
         )

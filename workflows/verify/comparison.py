@@ -38,7 +38,7 @@ class ComparedRow:
     """What a reader must know before believing the figures."""
     overall: MovieVerification
     links: Threshold | None
-    """Equal error of hard positives and cannot-links, as training counts it; None: too few pairs."""
+    """Equal error of the base's hard positives and all cannot-links, as held out in training; None: too few pairs."""
 
 
 @dataclass(frozen=True)
