@@ -107,24 +107,49 @@ def _release_folder(name: str, fetch: bool) -> Path:
         raise ModelsError(
             f"models {name!r}: no such folder; give a folder of ONNX files, an insightface pack or 'bundled'"
         )
-    if not any(folder.glob("**/*.onnx")) or _is_cut_short(folder):
-        if not fetch:
-            raise ModelsNotFetchedError(
-                f"models {name!r}: not in {folder}, and a dry run fetches nothing; castmine doctor --models {name} does"
-            )
-        _fetch(name, folder)
-    nested = folder / name  # the archives of some releases hold a folder of their own name
+    wrong = _unlike_archive(folder)
+    usable = _has_both(_nested(folder), wrong)
+    if not usable and not fetch:
+        raise ModelsNotFetchedError(
+            f"models {name!r}: not in {folder}, and a dry run fetches nothing; castmine doctor --models {name} does"
+        )
+    if not usable or (fetch and any(file.is_file() for file in wrong)):
+        try:
+            _fetch(name, folder)
+        except ModelsError:
+            if not usable:  # otherwise what is needed is here and whole
+                raise
+    return _nested(folder)
+
+
+def _nested(folder: Path) -> Path:
+    """The archives of some releases hold a folder of their own name."""
+    nested = folder / folder.name
     return nested if nested.is_dir() else folder
 
 
-def _is_cut_short(folder: Path) -> bool:
-    """Whether insightface was stopped while it unpacked the archive that it leaves beside the folder."""
+def _has_both(folder: Path, wrong: set[Path]) -> bool:
+    """Whether detector and recogniser are there, and nothing says that they are not whole.
+
+    Where it is only unclear which of several they are, fetching would not help: the user has chosen what lies there.
+    """
+    try:
+        return not wrong.intersection(_onnx_files(folder, _read_card(folder)))
+    except ModelsError:
+        return any(folder.glob("*.onnx")) and not wrong
+
+
+def _unlike_archive(folder: Path) -> set[Path]:
+    """Files that are missing or of another size than in the archive that insightface leaves beside the folder.
+
+    It may have been stopped while it unpacked. Who deletes what castmine does not need harms nothing.
+    """
     try:
         with zipfile.ZipFile(folder.with_name(f"{folder.name}.zip")) as archive:
             sizes = {folder / entry.filename: entry.file_size for entry in archive.infolist() if not entry.is_dir()}
     except (OSError, zipfile.BadZipFile):
-        return False  # no archive, so nothing to compare with; a broken one was never unpacked
-    return any(not file.is_file() or file.stat().st_size != size for file, size in sizes.items())
+        return set()  # no archive, so nothing to compare with; a broken one was never unpacked
+    return {file for file, size in sizes.items() if not file.is_file() or file.stat().st_size != size}
 
 
 def _fetch(name: str, folder: Path) -> None:

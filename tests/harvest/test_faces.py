@@ -143,6 +143,33 @@ def test_a_download_that_was_cut_short_is_made_whole(
     assert find_pack("small") == found, "and is not fetched again"
 
 
+@pytest.mark.parametrize("left", ["without what castmine does not need", "half of what castmine does not need"])
+def test_a_release_whose_two_models_are_whole_serves_without_a_network(
+    left: str, tmp_path: Path, pack_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, tries = tmp_path / "models", list[str]()
+    shutil.copytree(pack_folder, models / "small")
+    (models / "small/genderage.onnx").write_bytes(bytes(1000))
+    with zipfile.ZipFile(models / "small.zip", "w") as archive:
+        for file in (models / "small").glob("*.onnx"):
+            archive.write(file, file.name)
+
+    def download_file(url: str, path: str, overwrite: bool) -> None:
+        tries.append(url)
+        raise OSError("no network")
+
+    monkeypatch.setenv("INSIGHTFACE_HOME", str(tmp_path))
+    monkeypatch.setattr("insightface.utils.storage.download_file", download_file)
+    spare = models / "small/genderage.onnx"
+    spare.unlink() if left.startswith("without") else os.truncate(spare, 10)
+    assert find_pack("small").hash == find_pack(str(pack_folder)).hash
+    assert len(tries) == (0 if left.startswith("without") else 1)
+    assert find_pack("small", fetch=False)
+    os.truncate(models / "small/mobilefacenet.onnx", 1000)
+    with pytest.raises(ModelsError, match="not fetched"):
+        find_pack("small")
+
+
 def test_a_path_without_a_folder_is_not_taken_for_a_release() -> None:
     with pytest.raises(ModelsError, match="no such folder"):
         find_pack("./no/such/pack")
