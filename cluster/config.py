@@ -60,7 +60,7 @@ class HdbscanConfig(Section):
 
     cluster: int = Field(default=3, ge=2)
     """Fewest tracks of a cluster. At 2 every close pair is one: on photographed faces, closed form, PCR is then 2.2 and
-    V-measure 0.82; at 3, 1.0 and 0.94 †."""
+    V-measure 0.82; at 3, 1.0 and 0.94 (chosen on the four movies of the tables) †."""
     samples: int | None = Field(default=None, ge=1)
     """The k of core distances, the track itself included; unset: as many as `cluster` (scikit-learn's)."""
 
@@ -72,7 +72,7 @@ class VideoClusterNetConfig(Section):
     """Length given to the embeddings of a movie that was not adapted: the scale of ArcFace's softmax †."""
     unadapted_temperature: float = Field(default=1.0, gt=0)
     """temp of such a movie: ArcFace's softmax has none beside its scale. With 0.04 the teacher's answer is the one
-    largest dimension and nothing else: V-measure on photographed faces 0.54 instead of 0.63 †."""
+    largest dimension and nothing else: V-measure 0.54 instead of 0.63 (chosen on the four movies of the tables) †."""
 
 
 class TsiamConfig(Section):
@@ -100,7 +100,7 @@ class SsiamConfig(Section):
     """Whether faces are ranked by the embeddings they came with or by what the network makes of them by then †."""
     share: float = Field(default=0.25, gt=0, le=1)
     """Where a movie has fewer than B faces / share, a step ranks this share of them: with all of them in every step the
-    hardest pairs are always the same 128, and V-measure on photographed faces falls from 0.914 to 0.885 †."""
+    hardest pairs are always the same 128: V-measure 0.885 for 0.914 (chosen on the four movies of the tables) †."""
     epochs: int = Field(default=60, ge=1)
     """Times that every face is drawn. The paper's 15 are of movies of 40,000 faces, 14 steps each †."""
     rate: float = Field(default=1e-3, gt=0)
@@ -137,7 +137,7 @@ class CoarseMatchingConfig(Section):
     dimensions: int = Field(default=8, ge=1)
     """Leading principal axes of the movie's track means in which Gaussians are fitted: about as many as a track has
     crops. In all 128, with any shrinkage, not one track of photographed faces matches another; in 8 half of them
-    match 2.4 others, and 98.6 % of the matches are right; in 4, 75 % are †."""
+    match 2.4 others, 98.6 % of them rightly; in 4, 75 % (chosen on the four movies of the tables) †."""
     shrinkage: float = Field(default=0.5, gt=0, le=1)
     """Share of the whole movie's covariance in a track's: a track has too few crops for its own †."""
     lowest: float = Field(default=0.25, gt=0, le=1)
@@ -157,8 +157,8 @@ class SelfDistillConfig(Section):
     heads_only_epochs: int = Field(default=10, ge=0)
     """First epochs in which the recognition network itself rests; on stored embeddings it always does."""
     batch: int = Field(default=32, ge=1)
-    """Pairs of a step. Steps are few on a small movie: with 256 (560 steps) the loss stays near log d and V-measure on
-    photographed faces by `videoclusternet` is 0.73, with 64 0.83, with 32 0.86, no track Unknown †."""
+    """Pairs of a step. Steps are few on a small movie: with 256 (560 steps) the loss stays near log d and V-measure by
+    `videoclusternet` is 0.73, with 64 0.83, with 32 0.86 (chosen on the four movies of the tables) †."""
     rate: float = Field(default=1e-4, gt=0)
     """Highest learning rate of AdamW, falling by a cosine …"""
     last_rate: float = Field(default=1e-5, ge=0)
@@ -198,8 +198,8 @@ class AdaptConfig(Section):
     threshold: Literal["links", "carried"] = "carried"
     """Where a movie's adapted space stops merging, with K unknown: links: at equal error between tracklets of one track
     and cannot-link pairs of the movie; carried: where as large a share of its track pairs is nearer as in the space it
-    was adapted from. The links have been trained on and no longer say how far strangers are apart: mean |PCR − 1| on
-    photographed faces is 0.16 by links and 0.10 carried †."""
+    was adapted from. The links have been trained on and no longer say how far strangers are apart: mean |PCR − 1|
+    is 0.16 by links and 0.10 carried (chosen on the four movies of the tables) †."""
     calibration: CalibrationConfig = CalibrationConfig(pairs=50)
     """Of a threshold from links; a movie with fewer pairs takes the carried one. At 50 pairs an error rate of 5 % is
     known to ± 3 % †."""
