@@ -64,7 +64,13 @@ def _movie(dataset: Dataset, movie_id: str, harvest_id: str, shots: Any, tracks:
         "links": [here | {"track_a": a, "track_b": b, "frames_together": 9} for a, b in links],
     }
     facts = MovieFacts(uri=f"{movie_id}.mp4", fps=25, frames=2500, duration_s=100)
-    ids: dict[str, Any] = {"content_hash": "c", "config_hash": "g", "models": "pack", "models_hash": "m", "embedding_size": 2}
+    ids: dict[str, Any] = {
+        "content_hash": "c",
+        "config_hash": "g",
+        "models": "pack",
+        "models_hash": "m",
+        "embedding_size": 2,
+    }
     commit_movie(
         dataset.store,
         {name: rows_table(name, table) for name, table in rows.items()},

@@ -45,7 +45,8 @@ def cluster(
         ),
     ] = "threshold",
     run: Annotated[
-        str | None, typer.Option(help="Name of this clustering.", show_default="method, model, adaptation, K where known")
+        str | None,
+        typer.Option(help="Name of this clustering.", show_default="method, model, adaptation, K where known"),
     ] = None,
     movies: Annotated[str, typer.Option(metavar="ID,…", help="Only these movies.", show_default="all")] = "",
     force: Annotated[bool, typer.Option("--force", help="Also what this run has clustered just so before.")] = False,
