@@ -1,6 +1,7 @@
 """Fixtures every test may use: the shared models, clips and benchmarks, a clear skip where they are absent; buckets."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -23,6 +24,12 @@ def _free_port() -> int:
 # first is asked for.
 os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{_free_port()}", "AWS_DEFAULT_REGION": "us-east-1"}
 os.environ |= {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests"}
+
+# Before anything imports ray, which reads them then. A token of our own: one that another Ray has left in the home lets
+# nobody in.
+os.environ.pop("RAY_ADDRESS", None)
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -16,12 +15,6 @@ import pytest
 
 from harvest.dataset.read import Dataset
 from tests.workflows.faults import Undisturbed, harvest_undisturbed
-
-# Before anything imports ray, which reads them then. A token of our own: one that another Ray has left in the home lets
-# nobody in.
-os.environ.pop("RAY_ADDRESS", None)
-os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 RAY_UNTIL_EOF = """
 import sys, ray

@@ -127,6 +127,10 @@ def test_good_movies_with_odd_ids_are_done_beside_them(tried: Tried, movie_id: s
     assert dataset.table("tracks", movie_id).num_rows == 0
 
 
+WITHIN = {"castmine.json", "records", "shards", "_staging", "_runs", "lease.json", "lease.json.lock"}
+"""All that a dataset's folder may hold."""
+
+
 def test_nothing_is_written_outside_the_dataset(tried: Tried) -> None:
     beside = {path.name for path in tried.folder.iterdir()}
     assert beside == {
@@ -136,7 +140,7 @@ def test_nothing_is_written_outside_the_dataset(tried: Tried) -> None:
         "out.json",
         "dataset",
     } - {"missing.mp4"}
-    assert {path.name for path in tried.dataset.iterdir()} <= {"castmine.json", "records", "shards", "_staging"}
+    assert {path.name for path in tried.dataset.iterdir()} <= WITHIN
 
 
 def test_movies_without_any_face_go_all_the_way(castmine: Castmine, tried: Tried, tmp_path: Path) -> None:
