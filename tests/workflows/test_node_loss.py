@@ -23,6 +23,7 @@ def head() -> Iterator[Cluster]:
         cluster.shutdown()
 
 
+@pytest.mark.slow
 def test_a_head_alone_says_what_is_missing_and_a_machine_that_is_lost_costs_only_its_segments(
     castmine: Castmine, undisturbed: Undisturbed, head: Cluster, tmp_path: Path
 ) -> None:
