@@ -7,7 +7,12 @@ import pytest
 
 from harvest.dataset.read import Dataset
 from harvest.errors import ConfigError
+from tests.train.test_registry import card
 from tests.workflows.conftest import Harvested
+from train.config import NetworkConfig, TrainConfig
+from train.embedding import embedding_of
+from train.networks import build_network
+from train.registry import save_model
 from workflows.cluster.run import cluster
 from workflows.config import load_config
 from workflows.ray_cluster import ray_cluster
@@ -71,6 +76,27 @@ def test_the_threshold_is_carried_into_the_adapted_space_and_the_teacher_is_used
     table = Dataset.open(root).derived("clusters", f"{method}-selfdistill", "hamilton")
     assert table is not None
     assert table["cluster_id"].to_pylist().count(-1) == notes["unknown"]
+
+
+@pytest.mark.usefixtures("_ray")
+def test_a_bcl_model_goes_on_learning_from_a_movie_and_keeps_its_radius(root: str, tmp_path: Path) -> None:
+    (movie,) = Dataset.open(root).records()
+    config = TrainConfig(network=NetworkConfig(name="bcl", scaled=True, unit=True))
+    facts = {"pack_hash": movie.models_hash, "embedding_size": movie.embedding_size, "output_size": 64}
+    facts |= {"train_movies": ("hamilton",), "train_identities": 4, "config": config.model_dump()}
+    network = build_network(config.network, movie.embedding_size)
+    for name, radius in (("bcl", 0.05), ("other", None)):
+        save_model(tmp_path / name, embedding_of(network), card(squared_radius=radius, **facts))
+    summary = cluster(root, "ball", CONFIG, model=str(tmp_path / "bcl"), adapt="ball")
+    assert summary.failed == {}
+    assert summary.run == "ball-bcl-ball"
+    (done,) = summary.movies
+    assert (done.threshold, done.seen_in_training, done.labels_used) == (pytest.approx(0.1), True, True)
+    record = Dataset.open(root).derived_record("clusters", summary.run, "hamilton")
+    assert record is not None
+    assert "τ = 4b" in record.notes["adaptation"]["threshold"]
+    with pytest.raises(ConfigError, match="no model of ball cluster learning"):
+        cluster(root, "ball", CONFIG, model=str(tmp_path / "other"), adapt="ball", k_from=3)
 
 
 @pytest.mark.slow
