@@ -20,7 +20,7 @@ from tests.workflows.conftest import Castmine, Harvested
 from tests.workflows.faults import Undisturbed, kill_at_random, staged, wait_for
 from workflows.config import Config, load_config
 from workflows.harvest.jobs import HarvestRun
-from workflows.harvest.plan import HarvestPlan, MovieState
+from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.harvest.worker import HarvestWorker
 
 TABLES = ("tracks", "faces", "links")
@@ -145,6 +145,10 @@ def test_a_decoder_that_hangs_or_swells_is_killed_and_tried_again_and_at_last_a_
     assert "of memory and may take 1.5: raise run.memory_gb (tried 2 times)" in swollen.message
     for failure in (hung, swollen):
         assert (failure.error, failure.attempts) == ("WorkerLostError", 2)
+    pack = find_pack(str(harvested.models))
+    again = plan_harvest(list_corpus(str(corpus)), dataset, pack, config, Selection())
+    assert again.todo == [], "what is done is done, and what cost its workers is not tried every night"
+    assert again.states["hangs-always"].message.startswith("quarantined: --retry-failed takes it again; hangs-always")
     for name in ("hangs-once", "swells-once"):
         assert_harvested_alike(dataset, name, harvested)
 
