@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from harvest.dataset.commit import commit_movie
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError, ConfigError, DatasetError, TooLittleDataError
+from harvest.faces import Pack
 from tests.train.tracks import Movie, made_up_movie
 from tests.workflows.conftest import Castmine
 from tests.workflows.test_verify import dataset
@@ -29,8 +30,14 @@ from train.registry import load_model
 from train.split import split_movies
 from workflows.cli import app
 from workflows.config import Config, RunConfig, load_config
+from workflows.corpus.places import Places
+from workflows.corpus.session import Session
+from workflows.corpus.training import _learn
+from workflows.labels import import_labels
 from workflows.train.closed_form import UNTOLD
+from workflows.train.corpus import Corpus
 from workflows.train.movies import MovieJob, measure_one
+from workflows.train.recipe import _settings
 from workflows.train.rows import read_learning
 from workflows.train.run import CLOSED_FORM, TrainSummary, train
 from workflows.train.workers import FitJob, fit_on_worker
@@ -261,6 +268,21 @@ def test_another_training_does_not_go_on_from_the_checkpoints(corpus: str, tmp_p
         trained(corpus, "multiface-mvcorr", tmp_path / "model", resume=True)
     trained(corpus, "multiface-mvcorr", tmp_path / "model")
     assert not stopped.exists()
+
+
+def test_a_corpus_run_begins_anew_where_labels_have_changed_since_its_training_was_stopped(tmp_path: Path) -> None:
+    root, out = dataset(tmp_path, movies()), tmp_path / "model"
+    split, config = split_movies(dict.fromkeys(movies())), filled(recipe("bcl"), CONFIG.train)
+    stopped = Corpus(root, Dataset.open(root).records(), split, config, {}, lambda embedding=None, centring=None: {})
+    Checkpoints(tmp_path / ".model.training").begin(_settings(stopped, "bcl"), resume=False)
+    (tmp_path / "labels.csv").write_text(f"movie_id,track_id,identity\n{split.train[0]},0,1\n")
+    import_labels(tmp_path / "labels.csv", Dataset.open(root))
+    with pytest.raises(ConfigError, match=f"cannot go on, labels.{split.train[0]} was "):
+        trained(root, "bcl", out, resume=True)
+    one = CONFIG.model_copy(update={"run": RunConfig(workers=1)})
+    pack = Pack("imported", "", (), "imported-8", None)
+    session = Session(one, Places("", root, "", out, tmp_path / "sheets"), [], pack, Dataset.open(root))
+    assert _learn(session, "bcl", out).method == "bcl"
 
 
 def pids_of_training(token: str) -> Iterator[int]:
