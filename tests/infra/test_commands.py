@@ -15,7 +15,7 @@ def everywhere() -> Iterator[tuple[str, list[str]]]:
     found = {path: of_yaml(path) for path in INFRA.rglob("*.yaml")}
     found |= {path: of_script(path) for path in (INFRA / "ray/submit.sh", INFRA / "Dockerfile")}
     found |= {path: of_crontab(path) for path in INFRA.rglob("*.crontab")}
-    found |= {path: of_markdown(path) for path in (ROOT / "README.md", INFRA / "README.md")}
+    found |= {path: of_markdown(path) for path in (ROOT / "README.md", INFRA / "README.md", ROOT / "tests/bench/README.md")}
     for path, lines in found.items():
         yield from ((f"{path.relative_to(ROOT)}: castmine {' '.join(line)}", line) for line in lines)
 
