@@ -8,14 +8,14 @@ import pytest
 from tests.infra.commands import commands, of_crontab, of_markdown, of_script, of_yaml, parse
 
 ROOT = Path(__file__).resolve().parents[2]
-INFRA = ROOT / "infra"
+INFRA, BENCH = ROOT / "infra", ROOT / "tests/bench"
 
 
 def everywhere() -> Iterator[tuple[str, list[str]]]:
     found = {path: of_yaml(path) for path in INFRA.rglob("*.yaml")}
     found |= {path: of_script(path) for path in (INFRA / "ray/submit.sh", INFRA / "Dockerfile")}
     found |= {path: of_crontab(path) for path in INFRA.rglob("*.crontab")}
-    found |= {path: of_markdown(path) for path in (ROOT / "README.md", INFRA / "README.md", ROOT / "tests/bench/README.md")}
+    found |= {path: of_markdown(path) for path in (ROOT / "README.md", INFRA / "README.md", BENCH / "README.md")}
     for path, lines in found.items():
         yield from ((f"{path.relative_to(ROOT)}: castmine {' '.join(line)}", line) for line in lines)
 
