@@ -1,12 +1,14 @@
 """Fixtures every test may use: the shared models, clips and benchmarks, a clear skip where they are absent; buckets."""
 
 import os
+import random
 import secrets
 import socket
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,12 @@ from tests.s3.bucket import Bucket, wait_for_server
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody has now, nor is given while the tests run: Ray takes from 10002 on, systems from 32768 on."""
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 # Before anything starts a Ray, whose workers inherit them: all buckets of the tests are on one server, started when the

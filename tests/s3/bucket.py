@@ -4,6 +4,7 @@ import json
 import time
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 
@@ -34,7 +35,7 @@ def wait_for_server(endpoint: str) -> None:
         try:
             control(endpoint, {})
             return
-        except OSError:
+        except (OSError, HTTPException):
             time.sleep(0.2)
     raise AssertionError(f"no server at {endpoint}")
 
