@@ -36,6 +36,9 @@ os.environ.pop("RAY_ADDRESS", None)
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
+STATUS = pytest.StashKey[int]()
+"""How the tests ended."""
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -89,3 +92,16 @@ def bucket(s3_endpoint: str) -> Bucket:
     made = Bucket(s3_endpoint, f"test-{uuid.uuid4().hex[:12]}")
     fsspec.filesystem("s3").mkdir(made.name)
     return made
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End without the interpreter's own end, where Arrow's threads now and then abort (see workflows/__main__.py)."""
+    if STATUS in config.stash:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[STATUS])

@@ -70,7 +70,7 @@ def worker(place, count, folder):
     small_sums(place, count)
     distributed.barrier()
     distributed.destroy_process_group()
-    os._exit(0)  # gloo's threads may still hold tensors when the interpreter ends, which aborts (pytorch#179291)
+    os._exit(0)  # at the interpreter's end threads of gloo or Arrow may abort (pytorch#179291, apache/arrow#34314)
 
 
 def small_sums(place, count):
