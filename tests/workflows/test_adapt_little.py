@@ -101,6 +101,7 @@ def fitted(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("shards/adaptations/*/*")}
 
 
+@pytest.mark.slow
 def test_a_killed_task_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one(root: str, tmp_path: Path) -> None:
     long = ["cluster.adapt.selfdistill.first_epochs=80", "cluster.adapt.keep_every_s=0.2", *SHORT]
     shutil.rmtree(Path(root) / "shards/adaptations", ignore_errors=True)

@@ -43,6 +43,7 @@ def test_a_bucket_gets_what_a_disk_gets_also_when_it_answers_503_now_and_then(
     assert counted.split() == ["n", str(here.rows("tracks"))]
 
 
+@pytest.mark.slow
 def test_a_bucket_that_goes_down_in_mid_run_costs_a_second_run_and_nothing_else(
     castmine: Castmine, bucket: Bucket, harvested: Harvested
 ) -> None:

@@ -154,6 +154,7 @@ def test_a_changed_setting_of_clustering_redoes_what_depends_on_it_and_no_more(c
     assert kept.report()["stages"][2]["clustered"] == ["hamilton", "street"]
 
 
+@pytest.mark.slow
 def test_a_movie_that_left_the_corpus_is_reported_and_goes_only_when_asked(
     castmine: Castmine, kept: Kept, tmp_path: Path
 ) -> None:

@@ -207,6 +207,7 @@ def test_what_was_made_from_movies_is_kept_until_enough_of_them_are_others(
     assert enough_changed({"a": "1", "b": "1"}, now, share) is enough
 
 
+@pytest.mark.slow
 def test_a_new_movie_alone_is_clustered_until_so_many_are_new_that_the_threshold_is_calibrated_anew(
     session: Session, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def test_vacuum_tells_before_it_removes_and_keeps_to_its_grace_time(castmine: Ca
     assert "write it as 90s, 30m, 24h or 7d" in castmine("vacuum", "-d", root, "--older-than", "soon", status=2).err
 
 
+@pytest.mark.slow
 def test_two_harvests_at_once_whose_lease_was_taken_away_commit_the_same_bytes(
     castmine: Castmine, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:

@@ -270,6 +270,7 @@ def test_another_training_does_not_go_on_from_the_checkpoints(corpus: str, tmp_p
     assert not stopped.exists()
 
 
+@pytest.mark.slow
 def test_a_corpus_run_begins_anew_where_labels_have_changed_since_its_training_was_stopped(tmp_path: Path) -> None:
     root, out = dataset(tmp_path, movies()), tmp_path / "model"
     split, config = split_movies(dict.fromkeys(movies())), filled(recipe("bcl"), CONFIG.train)
@@ -345,6 +346,7 @@ def test_a_killed_worker_is_replaced_and_the_weights_are_the_same(
         )
 
 
+@pytest.mark.slow
 def test_a_training_stopped_by_ctrl_c_goes_on_to_the_same_weights(
     castmine: Castmine, corpus: str, undisturbed: Path, tmp_path: Path
 ) -> None:
