@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from harvest.dataset.commit import note_failure, put_movie_record
 from harvest.dataset.lease import LEASE
 from harvest.dataset.read import Dataset
