@@ -3,22 +3,16 @@
 Style and charts stand in it, it fetches nothing and runs no script; all names that come from a dataset are escaped.
 """
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from workflows.cluster.cautions import cautions
 from workflows.compare.columns import COLUMNS, Column
 from workflows.compare.comparison import Comparison
 from workflows.compare.scored import ScoredRun
+from workflows.report.html import render
 from workflows.report.kcurve import KChart, k_chart
 
 PAPERS = (
@@ -59,14 +53,10 @@ class CurvesOfRun:
 
 def comparison_page(comparison: Comparison, table: str) -> str:
     """The page as HTML; `table` is the relative address of the CSV."""
-    digest = base64.b64encode(hashlib.sha256(b"").digest()).decode()  # base.html asks for a script; this page has none
-    sheets = (("workflows.report", "sheet.css"), ("workflows.report", "charts.css"))
-    style = Markup("".join(_asset(*sheet) for sheet in (*sheets, ("workflows.compare", "comparison.css"))))
-    page = _templates().get_template("comparison.html")
-    return page.render(
-        style=style,
-        script="",
-        script_digest=digest,
+    return render(
+        "comparison.html",
+        "workflows.compare",
+        "comparison.css",
         comparison=comparison,
         title=Path(comparison.dataset).absolute().name,
         facts=_facts(comparison),
@@ -142,22 +132,3 @@ def _facts(comparison: Comparison) -> list[str]:
     tracks = sum(len(truth.names) for truth in comparison.truths)
     counts = ((runs, "run"), (movies, "movie"), (tracks, "track"))
     return [*(f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts), f"{named:,} named"]
-
-
-@cache
-def _templates() -> Environment:
-    """`autoescape` is on for every template: nothing of a dataset is ever taken for markup."""
-    templates = Environment(
-        loader=ChoiceLoader([PackageLoader("workflows.compare"), PackageLoader("workflows.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters["grouped"] = "{:,}".format
-    return templates
-
-
-@cache
-def _asset(package: str, name: str) -> str:
-    return files(package).joinpath("templates", name).read_text(encoding="utf-8")

@@ -10,9 +10,10 @@ from harvest.dataset.records import DerivedRecord
 from harvest.errors import ConfigError, DatasetError
 from workflows.compare.comparison import Comparison, compare_runs
 from workflows.compare.scored import ScoredMovie, ScoredRun, Truth, read_truth, score_movie_of_run
-from workflows.compare.write import make_folder, write_comparison
+from workflows.compare.write import write_comparison
 from workflows.config import Config
 from workflows.console import meter
+from workflows.report.folder import make_folder
 
 
 @dataclass(frozen=True)

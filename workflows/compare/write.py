@@ -1,14 +1,13 @@
 """What a comparison leaves in its folder: the page, and its tables as CSV."""
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from harvest.errors import DatasetError
 from workflows.compare.columns import COLUMNS
 from workflows.compare.comparison import Comparison
 from workflows.compare.page import comparison_page
 from workflows.compare.scored import ScoredMovie, ScoredRun
+from workflows.report.folder import unwritable, write_csv
 
 PAGE, TABLE, TESTS = "comparison.html", "comparison.csv", "permutation.csv"
 """Names of the files."""
@@ -16,23 +15,15 @@ ALL = "(all)"
 """Stands for the movie in a run's line over all movies."""
 
 
-def make_folder(out: Path) -> None:
-    """Raises DatasetError where `out` cannot be made: better before the work than after it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(out, error) from error
-
-
 def write_comparison(comparison: Comparison, out: Path) -> Path:
     """Write page and tables into `out`, which is there; returns the page. Two writings are the same bytes."""
     heads = ["run", "method", "model", "k_from", "movie_id", *(column.key for column in COLUMNS)]
     try:
         (out / PAGE).write_text(comparison_page(comparison, TABLE), encoding="utf-8")
-        _write_csv(out / TABLE, heads, _rows(comparison))
-        _write_csv(out / TESTS, ["first", "second", "v_difference", "p", "swapped", "draws"], _tests(comparison))
+        write_csv(out / TABLE, heads, _rows(comparison))
+        write_csv(out / TESTS, ["first", "second", "v_difference", "p", "swapped", "draws"], _tests(comparison))
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     return out / PAGE
 
 
@@ -58,12 +49,3 @@ def _tests(comparison: Comparison) -> Iterator[list[str]]:
         found = test.found
         numbers = [f"{found.difference:.6g}", f"{found.p:.6g}"]
         yield [test.first, test.second, *numbers, found.swapped, str(comparison.config.draws)]
-
-
-def _write_csv(path: Path, heads: list[str], rows: Iterable[list[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([heads, *rows])
-
-
-def _unwritable(out: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"{out}: cannot be written ({error.strerror}); name another folder as --out")

@@ -4,23 +4,20 @@ Each page is one file: style, script and faces stand in it, its content policy f
 that comes from a dataset is escaped by the templates.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from workflows.report import timeline
 from workflows.report.characters import Cast, gather_cast
 from workflows.report.config import ReportConfig
+from workflows.report.html import render
 from workflows.report.kcurve import KChart, k_chart
+
+SCRIPT = "sheet.js"
 
 DROP_WORDS = {
     "detection: small": "faces smaller than the harvest takes",
@@ -92,8 +89,9 @@ def cast_sheet(sheet: CastSheet, config: ReportConfig | None = None, cast: Cast 
     everyone = [*cast.characters, cast.unknown]
     duration_s = sheet.duration_s
     begins_s = [row["start_s"] for row in sheet.shots.to_pylist() if row["begins"] != "start"]
-    return _render(
+    return render(
         "cast_sheet.html",
+        script=SCRIPT,
         config=config,
         cast=cast,
         title=movie_title(sheet.movie),
@@ -133,7 +131,9 @@ def index_page(
     ]
     total_s = sum(row.movie.get("duration_s") or 0.0 for row in rows)
     facts = [timeline.length(total_s), f"run {run}" if run else "not clustered yet"] if rows else []
-    return _render("index.html", rows=views, failures=failures, facts=facts, config=config or ReportConfig())
+    return render(
+        "index.html", script=SCRIPT, rows=views, failures=failures, facts=facts, config=config or ReportConfig()
+    )
 
 
 def movie_title(movie: Mapping[str, Any]) -> str:
@@ -197,35 +197,3 @@ def _provenance(movie: Mapping[str, Any]) -> list[tuple[str, str]]:
     columns = {"movie": "movie_id", "harvest": "harvest_id", "face models": "models", "config": "config_hash"}
     known = [(word, str(movie[column])) for word, column in columns.items() if movie.get(column) is not None]
     return [*known, ("castmine", version("castmine"))]
-
-
-def _data_uri(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
-def _render(template: str, **values: Any) -> str:
-    style, script = _asset("sheet.css") + _asset("charts.css"), _asset("sheet.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = _templates().get_template(template)
-    return page.render(style=Markup(style), script=Markup(script), script_digest=digest, **values)
-
-
-@cache
-def _templates() -> Environment:
-    """`autoescape` is on for every template: nothing of a dataset is ever taken for markup."""
-    templates = Environment(
-        loader=PackageLoader("workflows.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(
-        data_uri=_data_uri, grouped="{:,}".format, timecode=timeline.timecode, length_of_time=timeline.length
-    )
-    return templates
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("workflows.report").joinpath("templates", name).read_text(encoding="utf-8")

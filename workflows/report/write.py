@@ -10,6 +10,7 @@ from harvest.dataset.records import MovieRecord, file_name
 from harvest.errors import DatasetError
 from workflows.report.config import ReportConfig
 from workflows.report.contacts import FACE_COLUMNS, track_identities
+from workflows.report.folder import unwritable
 from workflows.report.pages import CastSheet, IndexRow, cast_sheet, index_page
 
 INDEX = "index.html"
@@ -35,7 +36,7 @@ def write_report(dataset: Dataset, run: str | None, out: str | Path, config: Rep
         failures = [failure.model_dump() for failure in dataset.failures()]
         (folder / INDEX).write_text(index_page(rows, failures, run, config), encoding="utf-8")
     except OSError as error:
-        raise DatasetError(f"{folder}: cannot be written ({error.strerror}); name another folder as --out") from error
+        raise unwritable(folder, error) from error
     return [folder / INDEX, *(folder / row.page for row in rows)]
 
 

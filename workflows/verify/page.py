@@ -3,19 +3,12 @@
 Style and charts stand in it, it fetches nothing and runs no script; all names that come from a dataset are escaped.
 """
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from train.verification import roc_grid
+from workflows.report.html import render
 from workflows.verify.charts import RocAxes, bins_shown, distance_ticks, histogram_path
 from workflows.verify.columns import Column, columns
 from workflows.verify.comparison import Comparison
@@ -50,7 +43,10 @@ def verification_page(comparison: Comparison, curves: str) -> str:
     shown = bins_shown(
         [one for row in comparison.rows for one in (row.overall.hard.positive, row.overall.hard.negative)]
     )
-    return _render(
+    return render(
+        "verification.html",
+        "workflows.verify",
+        "verification.css",
         comparison=comparison,
         title=Path(comparison.dataset).absolute().name,
         facts=_facts(comparison),
@@ -124,30 +120,3 @@ def _by_movie(comparison: Comparison) -> list[tuple[float, list[Column]]]:
 def _hue(number: int) -> float:
     """Degrees; the golden angle keeps neighbours apart."""
     return round((22 + 137.508 * number) % 360, 1)
-
-
-def _render(**values: Any) -> str:
-    digest = base64.b64encode(hashlib.sha256(b"").digest()).decode()  # base.html asks for a script; this page has none
-    shared = _asset("workflows.report", "sheet.css") + _asset("workflows.report", "charts.css")
-    style = Markup(shared + _asset("workflows.verify", "verification.css"))
-    page = _templates().get_template("verification.html")
-    return page.render(style=style, script="", script_digest=digest, **values)
-
-
-@cache
-def _templates() -> Environment:
-    """`autoescape` is on for every template: nothing of a dataset is ever taken for markup."""
-    templates = Environment(
-        loader=ChoiceLoader([PackageLoader("workflows.verify"), PackageLoader("workflows.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters["grouped"] = "{:,}".format
-    return templates
-
-
-@cache
-def _asset(package: str, name: str) -> str:
-    return files(package).joinpath("templates", name).read_text(encoding="utf-8")

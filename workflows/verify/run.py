@@ -17,8 +17,9 @@ from train.verification import verify_movie
 from workflows.config import Config
 from workflows.console import meter
 from workflows.labels import identities
+from workflows.report.folder import make_folder
 from workflows.verify.comparison import Comparison, VerifiedMovie, compare
-from workflows.verify.write import make_folder, write_comparison
+from workflows.verify.write import write_comparison
 
 
 @dataclass(frozen=True)

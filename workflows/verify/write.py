@@ -1,11 +1,10 @@
 """What a verification leaves in its folder: the page, and the ROC curves as CSV."""
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from harvest.errors import DatasetError
 from train.verification import Verification, roc_grid
+from workflows.report.folder import unwritable, write_csv
 from workflows.verify.comparison import Comparison
 from workflows.verify.page import verification_page
 
@@ -13,22 +12,14 @@ PAGE, CURVES, MOVIE_CURVES = "verification.html", "roc.csv", "roc-by-movie.csv"
 """Names of the files."""
 
 
-def make_folder(out: Path) -> None:
-    """Raises DatasetError where `out` cannot be made: better before the work than after it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(out, error) from error
-
-
 def write_comparison(comparison: Comparison, out: Path) -> Path:
     """Write page and curves into `out`, which is there; returns the page. Two writings are the same bytes."""
     try:
         (out / PAGE).write_text(verification_page(comparison, CURVES), encoding="utf-8")
-        _write_csv(out / CURVES, ["representation", "fpr", "tpr"], _mean_curves(comparison))
-        _write_csv(out / MOVIE_CURVES, ["representation", "movie_id", "fpr", "tpr"], _movie_curves(comparison))
+        write_csv(out / CURVES, ["representation", "fpr", "tpr"], _mean_curves(comparison))
+        write_csv(out / MOVIE_CURVES, ["representation", "movie_id", "fpr", "tpr"], _movie_curves(comparison))
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     return out / PAGE
 
 
@@ -49,12 +40,3 @@ def _points(named: Verification | None, comparison: Comparison) -> Iterator[tupl
     if named:
         for fpr, tpr in zip(roc_grid(comparison.config.verification), named.roc, strict=True):
             yield f"{fpr:.6g}", f"{tpr:.6g}"
-
-
-def _write_csv(path: Path, heads: list[str], rows: Iterable[list[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([heads, *rows])
-
-
-def _unwritable(out: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"{out}: cannot be written ({error.strerror}); name another folder as --out")
