@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harvest.errors import DatasetError, TooLittleDataError
+from train.masks import FacePairs
 from train.normalise import Integers
 
 Array = npt.NDArray[Any]
@@ -82,11 +83,7 @@ class PairRows:
         return len(self._pairs)
 
     def take(self, rows: Integers, epoch: int) -> tuple[Array, tuple[Array, ...]]:
-        used, places = np.unique(self._pairs[rows], return_inverse=True)
-        masks = np.zeros((2, len(used), len(used)), dtype=np.bool_)
-        first, second = places.reshape(-1, 2).T
-        masks[np.where(self._must_link[rows], 0, 1), first, second] = True
-        return self._faces[used], (masks[0], masks[1])
+        return FacePairs(self._pairs[rows], self._must_link[rows]).batch(self._faces)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class LinkDistances:
         first, second = np.triu_indices(views, k=1)
         positive = 1 - np.einsum("tpd,tpd->tp", tracklets[:, first], tracklets[:, second])
         negative = 1 - np.einsum("md,md->m", means[pairs[:, 0]], means[pairs[:, 1]])
-        return cls(_histogram(positive.ravel(), config.bins), _histogram(negative, config.bins))
+        return cls(distance_histogram(positive.ravel(), config.bins), distance_histogram(negative, config.bins))
 
     def __add__(self, other: "LinkDistances") -> "LinkDistances":
         return LinkDistances(self.positive + other.positive, self.negative + other.negative)
@@ -91,7 +91,8 @@ def _cumulative(histogram: Integers) -> Integers:
     return np.concatenate([[0], np.cumsum(histogram)])
 
 
-def _histogram(distances: Floats, bins: int) -> Integers:
+def distance_histogram(distances: Floats, bins: int) -> Integers:
+    """Counts of cosine distances in equal bins over [0, 2]. Raises DatasetError where one is not a number."""
     if not np.isfinite(distances).all():
         raise DatasetError("a distance between tracks is not a number; an embedding of this movie holds NaN")
     return np.histogram(distances.clip(0, 2), bins=bins, range=(0, 2))[0].astype(np.int64)

@@ -38,13 +38,6 @@ class RankedPairsConfig(Section):
     """K: positive pairs, and as many negative ones, of a step (SSiam: 64)."""
 
 
-class PairsConfig(Section):
-    """Pairs for the pair losses."""
-
-    tracks: TrackPairsConfig = TrackPairsConfig()
-    ranked: RankedPairsConfig = RankedPairsConfig()
-
-
 class SplitConfig(Section):
     """Which movies train and which validate, where the corpus has no `split` column."""
 
@@ -195,7 +188,6 @@ class TrainConfig(Section):
     """From harvested tracks to a model. A preset fills network, losses and fit where nobody else has."""
 
     mining: MiningConfig = MiningConfig()
-    pairs: PairsConfig = PairsConfig()
     split: SplitConfig = SplitConfig()
     centring: CentringConfig = CentringConfig()
     subspace: SubspaceConfig = SubspaceConfig()

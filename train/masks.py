@@ -6,6 +6,7 @@ in, arrays out, no loop over faces or pairs; the same generator state gives the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,11 @@ class FacePairs:
         both = np.zeros((2, faces, faces), dtype=np.bool_)
         both[np.where(self.must_link, 0, 1), self.pairs[:, 0], self.pairs[:, 1]] = True
         return both[0], both[1]
+
+    def batch(self, faces: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[Mask, Mask]]:
+        """The faces (n, d) that occur in the pairs, once each, and their masks: what network and loss take."""
+        used, places = np.unique(self.pairs, return_inverse=True)
+        return faces[used], FacePairs(places.reshape(-1, 2), self.must_link).masks(len(used))
 
 
 def link_masks(tracks: npt.ArrayLike, cannot_link: npt.ArrayLike) -> tuple[Mask, Mask]:

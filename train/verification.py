@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist
 from sklearn.metrics import auc, roc_curve
 
 from harvest.errors import TooLittleDataError
-from train.calibration import LinkDistances
+from train.calibration import LinkDistances, distance_histogram
 from train.config import CalibrationConfig, VerificationConfig
 from train.mining import MinedTracks
 from train.normalise import Floats, Integers, l2_normalised
@@ -69,8 +69,8 @@ class HardPairs:
         positive = 1 - np.einsum("td,tpd->tp", tracklets[:, 0], tracklets[:, 1:])
         negative = 1 - np.einsum("td,td->t", tracklets[:, 0], hard_negatives)
         return cls(
-            _histogram(positive.ravel(), bins),
-            _histogram(negative, bins),
+            distance_histogram(positive.ravel(), bins),
+            distance_histogram(negative, bins),
             int((positive[:, 0] < negative).sum()),
         )
 
@@ -204,7 +204,3 @@ def median_distance(histogram: Integers) -> float | None:
     after = int(np.searchsorted(below, below[-1] / 2))
     edges = np.linspace(0, 2, len(below))
     return float(np.interp(below[-1] / 2, below[[after - 1, after]], edges[[after - 1, after]]))
-
-
-def _histogram(distances: Floats, bins: int) -> Integers:
-    return np.histogram(distances.clip(0, 2), bins=bins, range=(0, 2))[0].astype(np.int64)

@@ -9,12 +9,11 @@ import numpy as np
 
 from cluster.adapt.adapted import Adapted, Keeper, as_they_came, by_track
 from cluster.tracks import Faces
-from train.batches import Array, TrainingRows
+from train.batches import TrainingRows
 from train.config import FitConfig, NetworkConfig, OptimiserConfig
 from train.fit import EpochMetrics, Fit, fit
 from train.loss_config import ContrastiveConfig
 from train.losses.contrastive import ContrastiveLoss
-from train.masks import FacePairs
 from train.networks import SharedNetwork, build_network, embed_rows
 
 NO_PATIENCE = 10**9
@@ -58,9 +57,3 @@ def fit_siamese(
         tuple(metrics.train_loss for metrics in history),
         weights=network.state_dict(),
     )
-
-
-def pair_batch(faces: Array, pairs: FacePairs) -> tuple[Array, tuple[Array, ...]]:
-    """The faces (n, d) that occur in pairs of them, once each, and their masks: what the network and the loss take."""
-    used, places = np.unique(pairs.pairs, return_inverse=True)
-    return faces[used], FacePairs(places.reshape(-1, 2), pairs.must_link).masks(len(used))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from cluster.adapt.adapted import Adapted, Chips, Keeper, as_they_came
-from cluster.adapt.siamese import fit_siamese, pair_batch
+from cluster.adapt.siamese import fit_siamese
 from cluster.config import AdaptConfig, SsiamConfig
 from cluster.constraints import Integers
 from cluster.tracks import Faces
@@ -58,7 +58,7 @@ class RankedRows:
     def take(self, rows: Integers, epoch: int) -> tuple[Array, tuple[Array, ...]]:
         chosen = self._faces[rows]
         generator = np.random.default_rng((self._seed, epoch, int(rows[0])))
-        return pair_batch(chosen, self._mine(self._ranked(chosen), generator, self._config.pairs))
+        return self._mine(self._ranked(chosen), generator, self._config.pairs).batch(chosen)
 
     @torch.no_grad()
     def _ranked(self, chosen: Array) -> Array:

@@ -6,7 +6,7 @@ Sharma et al. (2019), methods.md §3: per face 2 positives of its own track, 4 n
 import numpy as np
 
 from cluster.adapt.adapted import Adapted, Chips, Keeper, as_they_came
-from cluster.adapt.siamese import fit_siamese, pair_batch
+from cluster.adapt.siamese import fit_siamese
 from cluster.config import AdaptConfig
 from cluster.constraints import Integers
 from cluster.tracks import Faces
@@ -59,7 +59,7 @@ class TrackPairRows:
     def take(self, rows: Integers, epoch: int) -> tuple[Array, tuple[Array, ...]]:
         if epoch != self._epoch:
             self._epoch, self._pairs = epoch, self._draw(epoch)
-        return pair_batch(self._faces, FacePairs(self._pairs.pairs[rows], self._pairs.must_link[rows]))
+        return FacePairs(self._pairs.pairs[rows], self._pairs.must_link[rows]).batch(self._faces)
 
     def _draw(self, epoch: int) -> FacePairs:
         generator = np.random.default_rng((self._seed, epoch))

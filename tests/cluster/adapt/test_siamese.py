@@ -5,7 +5,6 @@ import pytest
 
 from cluster.adapt import ADAPTATIONS
 from cluster.adapt.adapted import Keeper
-from cluster.adapt.siamese import pair_batch
 from cluster.adapt.ssiam import RankedRows
 from cluster.adapt.threshold import adapted_threshold, carried_threshold
 from cluster.adapt.tsiam import TrackPairRows
@@ -109,7 +108,7 @@ def test_ssiam_ranks_a_steps_faces_among_themselves(ranking):
 
 def test_a_batch_of_pairs_holds_each_face_once():
     faces = np.arange(10.0).reshape(5, 2)
-    batch, (must, cannot) = pair_batch(faces, FacePairs(np.array([[3, 1], [1, 4]]), np.array([True, False])))
+    batch, (must, cannot) = FacePairs(np.array([[3, 1], [1, 4]]), np.array([True, False])).batch(faces)
     np.testing.assert_array_equal(batch, faces[[1, 3, 4]])
     assert np.argwhere(must).tolist() == [[1, 0]]
     assert np.argwhere(cannot).tolist() == [[0, 2]]
