@@ -74,6 +74,7 @@ class HarvestWorker:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         sweep()  # what workers left that were killed here
         self._copy = LocalCopy()
+        self._vitals = _Vitals()
 
     @cached_property
     def _models(self) -> FaceModels:
@@ -89,7 +90,7 @@ class HarvestWorker:
 
         Opening a long movie indexes it, which may take longer than a stall may: reading is a sign of life.
         """
-        return Pulse(self._units + _mebibytes_read() * 2**-30, _own_memory())
+        return Pulse(self._units + self._vitals.mebibytes_read() * 2**-30, self._vitals.own_memory())
 
     def probe(self, movie: Movie) -> Probe:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
@@ -215,21 +216,29 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _mebibytes_read() -> int:
-    """Whole MiB that this process has read so far; 0 where the system does not say.
+class _Vitals:
+    """What the system says of this process. Asking makes it read a little, which is no work, and is taken off."""
 
-    Whole ones, because every question costs some 200 bytes of reading: they must not be taken for work.
-    """
-    try:
-        return int(Path("/proc/self/io").read_text().split()[1]) >> 20
-    except (OSError, IndexError, ValueError):
-        return 0
+    def __init__(self) -> None:
+        self._asking_bytes = 0
 
+    def mebibytes_read(self) -> int:
+        """Whole MiB read so far, for Ray's own threads read a little at all times; 0 where the system does not say."""
+        try:
+            before = self._asking_bytes  # an answer does not count itself
+            return (int(self._ask("io").split()[1]) - before) >> 20
+        except (OSError, IndexError, ValueError):
+            return 0
 
-def _own_memory() -> int:
-    """Bytes that this process holds and shares with nobody, as libraries are; 0 where the system does not say."""
-    try:
-        _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_text().split())
-    except (OSError, ValueError):
-        return 0
-    return (resident - shared) * resource.getpagesize()
+    def own_memory(self) -> int:
+        """Bytes held and shared with nobody, as libraries are; 0 where the system does not say."""
+        try:
+            _, resident, shared, *_ = map(int, self._ask("statm").split())
+        except (OSError, ValueError):
+            return 0
+        return (resident - shared) * resource.getpagesize()
+
+    def _ask(self, what: str) -> str:
+        told = Path(f"/proc/self/{what}").read_text()
+        self._asking_bytes += len(told)
+        return told
