@@ -9,7 +9,7 @@ from harvest.errors import CastmineError
 from workflows.config import Config
 from workflows.console import counted
 from workflows.corpus.config import ClusteringConfig
-from workflows.corpus.notes import StageNote, changes, digest, put_note, read_note
+from workflows.corpus.notes import Inputs, StageNote, digest, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.packs import kept_threshold, left_out, note_threshold, of_pack
 from workflows.corpus.session import Session
@@ -31,13 +31,13 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
     dataset, config, force = session.dataset, session.config, session.force
     model = model_folder(dataset, session.places, config, session.pack.hash) if clustering.model else None
     weights = weights_digest(session.places) if model else ""
-    inputs, movies = _inputs(dataset), of_pack(dataset, session.pack.hash)  # as they are before the work
+    taken, movies = _taken(dataset), of_pack(dataset, session.pack.hash)  # as they are before the work
     through = [record.movie_id for record in movies] if model else []
     if model and not through:
         return StageOutcome(name, "left out", f"no movie was harvested with the models of {model}")
-    earlier = read_note(dataset.store, name)
-    if earlier and not force and not why(dataset, clustering, config, weights):
-        return StageOutcome(name, "unchanged", earlier.said)
+    inputs = _inputs(dataset, clustering, config, weights, taken)
+    if inputs.note and not force and not inputs.changes():
+        return StageOutcome(name, "unchanged", inputs.note.said)
     session.start_ray()
     from workflows.cluster.run import cluster
 
@@ -65,8 +65,8 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
     note_threshold(session, movies)
     if not summary.failed:
         note = StageNote(
-            fingerprint=_fingerprint(clustering, config, weights),
-            movies=_with_results(dataset, clustering, inputs),
+            fingerprint=inputs.fingerprint,
+            movies=_with_results(dataset, clustering, taken),
             outcome="done",
             said=said,
             at="",
@@ -80,8 +80,14 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
 
 def why(dataset: Dataset, clustering: ClusteringConfig, config: Config, weights: str) -> str:
     """Why to cluster, in words; empty where the clustering is of just these tracks, labels, model and settings."""
+    return _inputs(dataset, clustering, config, weights, _taken(dataset)).changes()
+
+
+def _inputs(
+    dataset: Dataset, clustering: ClusteringConfig, config: Config, weights: str, taken: dict[str, str]
+) -> Inputs:
     note = read_note(dataset.store, stage_name(clustering))
-    return changes(note, _fingerprint(clustering, config, weights), _taken(dataset, clustering))
+    return Inputs(note, _fingerprint(clustering, config, weights), _with_results(dataset, clustering, taken))
 
 
 def _fingerprint(clustering: ClusteringConfig, config: Config, weights: str) -> str:
@@ -89,11 +95,7 @@ def _fingerprint(clustering: ClusteringConfig, config: Config, weights: str) -> 
     return digest([*sections, weights, version("castmine")])
 
 
-def _taken(dataset: Dataset, clustering: ClusteringConfig) -> dict[str, str]:
-    return _with_results(dataset, clustering, _inputs(dataset))
-
-
-def _inputs(dataset: Dataset) -> dict[str, str]:
+def _taken(dataset: Dataset) -> dict[str, str]:
     """Of every movie: its harvest, its labels, its number of characters as the user gives it."""
     labels = {record.movie_id: record.shard.digest for record in dataset.derived_records("labels", LABELS)}
     return {
@@ -102,7 +104,7 @@ def _inputs(dataset: Dataset) -> dict[str, str]:
     }
 
 
-def _with_results(dataset: Dataset, clustering: ClusteringConfig, inputs: dict[str, str]) -> dict[str, str]:
+def _with_results(dataset: Dataset, clustering: ClusteringConfig, taken: dict[str, str]) -> dict[str, str]:
     """… and what lies there."""
     there = {record.movie_id: record.created_at for record in dataset.derived_records("clusters", clustering.name)}
-    return {movie_id: f"{taken} {there.get(movie_id, '')}".strip() for movie_id, taken in inputs.items()}
+    return {movie_id: f"{inputs} {there.get(movie_id, '')}".strip() for movie_id, inputs in taken.items()}

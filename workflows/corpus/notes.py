@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harvest.dataset.commit import now
 from harvest.dataset.records import file_name
 from harvest.dataset.store import Store
+from workflows.console import counted
 from workflows.journal.records import STAGES
 
 
@@ -26,6 +28,19 @@ class StageNote(BaseModel):
     made: str = ""
     """Digest of what came of it, where somebody else may change that."""
     at: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage would be made from now, beside the note of what it was made from: read once for a stage."""
+
+    note: StageNote | None
+    fingerprint: str
+    movies: dict[str, str]
+
+    def changes(self) -> str:
+        """Why the stage is to be done again, in words; empty where nothing changed."""
+        return changes(self.note, self.fingerprint, self.movies)
 
 
 def digest(value: object) -> str:
@@ -56,7 +71,7 @@ def changes(note: StageNote | None, fingerprint: str, movies: dict[str, str]) ->
     if not other:
         return ""
     shown = ", ".join(other[:3]) + (", …" if len(other) > 3 else "")
-    return f"{len(other)} movie{'s' * (len(other) != 1)} changed: {shown}"
+    return f"{counted(len(other), 'movie')} changed: {shown}"
 
 
 def enough_changed(then: dict[str, str], now: dict[str, str], share: float) -> bool:

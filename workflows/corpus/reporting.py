@@ -6,7 +6,7 @@ from importlib.metadata import version
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError
 from workflows.console import counted
-from workflows.corpus.notes import StageNote, changes, digest, put_note, read_note
+from workflows.corpus.notes import Inputs, StageNote, digest, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.places import Places
 from workflows.corpus.session import Session
@@ -19,9 +19,10 @@ STAGE = "report"
 def report_stage(session: Session, run: str) -> StageOutcome:
     """Bring the cast sheets up to date with the clustering `run`; what goes wrong is in the outcome."""
     began, dataset, places = time.monotonic(), session.dataset, session.places
-    earlier = read_note(dataset.store, STAGE)
-    config, taken = session.config.report, _taken(dataset, run)  # as it is before the work
-    if earlier and not session.force and not why(dataset, places, run, config):
+    config = session.config.report
+    inputs = _inputs(dataset, places, run, config)  # as they are before the work
+    earlier = inputs.note
+    if earlier and not session.force and not _reason(inputs, places):
         return StageOutcome(STAGE, "unchanged", earlier.said)
     from workflows.report.write import page_name, write_report
 
@@ -29,19 +30,25 @@ def report_stage(session: Session, run: str) -> StageOutcome:
         pages = write_report(dataset, run, places.sheets, config)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", str(error), time.monotonic() - began)
-    for movie_id in (earlier.movies.keys() if earlier else set()) - taken.keys():
+    for movie_id in (earlier.movies.keys() if earlier else set()) - inputs.movies.keys():
         (places.sheets / page_name(movie_id)).unlink(missing_ok=True)  # of a movie that the dataset no longer has
     said = f"{counted(len(pages) - 1, 'cast sheet')}: {pages[0]}"
-    note = StageNote(fingerprint=_fingerprint(places, run, config), movies=taken, outcome="done", said=said, at="")
+    note = StageNote(fingerprint=inputs.fingerprint, movies=inputs.movies, outcome="done", said=said, at="")
     put_note(dataset.store, STAGE, note)
     return StageOutcome(STAGE, "done", said, time.monotonic() - began)
 
 
 def why(dataset: Dataset, places: Places, run: str, config: ReportConfig) -> str:
     """Why to write the sheets, in words; empty where they show just these records."""
-    if not (places.sheets / "index.html").exists():
-        return "no sheets there"
-    return changes(read_note(dataset.store, STAGE), _fingerprint(places, run, config), _taken(dataset, run))
+    return _reason(_inputs(dataset, places, run, config), places)
+
+
+def _reason(inputs: Inputs, places: Places) -> str:
+    return inputs.changes() if (places.sheets / "index.html").exists() else "no sheets there"
+
+
+def _inputs(dataset: Dataset, places: Places, run: str, config: ReportConfig) -> Inputs:
+    return Inputs(read_note(dataset.store, STAGE), _fingerprint(places, run, config), _taken(dataset, run))
 
 
 def _fingerprint(places: Places, run: str, config: ReportConfig) -> str:

@@ -11,7 +11,7 @@ from harvest.errors import CastmineError, ConfigError, TooLittleDataError
 from train.presets import RECIPES, filled, recipe
 from train.split import split_movies
 from workflows.config import Config
-from workflows.corpus.notes import StageNote, changes, digest, enough_changed, put_note, read_note
+from workflows.corpus.notes import Inputs, StageNote, digest, enough_changed, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.packs import left_out, of_pack
 from workflows.corpus.places import Places
@@ -31,10 +31,10 @@ def train_stage(session: Session) -> StageOutcome:
     if method is None or places.model is None:
         return StageOutcome(STAGE, "left out", f"corpus.train is null; {_used(session)}")
     pack, others = session.pack.hash, left_out(dataset, session.pack.hash)
-    earlier, reason = read_note(dataset.store, STAGE), why(dataset, places, config, pack)
-    taken = _taken(dataset, config, pack)
+    inputs = _inputs(dataset, config, pack)
+    earlier, reason = inputs.note, _reason(inputs, places, config.corpus.renew_share)
     if earlier and not reason and not session.force:
-        since = changes(earlier, _fingerprint(config, pack), taken)
+        since = inputs.changes()
         said = earlier.said + (f"; kept, {since} since" if since else "")
         return StageOutcome(STAGE, "unchanged" if earlier.outcome == "done" else "refused", said)
     session.start_ray()
@@ -42,12 +42,12 @@ def train_stage(session: Session) -> StageOutcome:
         card = _learn(session, method, places.model)
     except TooLittleDataError as error:
         said = f"{error}; going on with the pack itself{others}"
-        _note(session, taken, "refused", said)
+        _note(session, inputs, "refused", said)
         return StageOutcome(STAGE, "refused", said, time.monotonic() - began)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", f"{error}; {_used(session)}", time.monotonic() - began)
     said = f"{card.method} from {card.train_tracks} tracks of {len(card.train_movies)} movies{others}"
-    _note(session, taken, "done", said, weights_digest(places))
+    _note(session, inputs, "done", said, weights_digest(places))
     figures = {"model": str(places.model), "card": card.model_dump(mode="json", exclude={"config", "curve"})}
     return StageOutcome(STAGE, "done", f"{said} ({reason or 'forced'})", time.monotonic() - began, figures=figures)
 
@@ -68,14 +68,12 @@ def why(dataset: Dataset, places: Places, config: Config, pack: str) -> str:
 
     `pack`: hash of the face models of the run; movies harvested with others are not learned from.
     """
-    note, fingerprint, taken = (
-        read_note(dataset.store, STAGE),
-        _fingerprint(config, pack),
-        _taken(dataset, config, pack),
-    )
-    changed = changes(note, fingerprint, taken)
-    share = config.corpus.renew_share
-    if note and note.fingerprint == fingerprint and not enough_changed(note.movies, taken, share):
+    return _reason(_inputs(dataset, config, pack), places, config.corpus.renew_share)
+
+
+def _reason(inputs: Inputs, places: Places, share: float) -> str:
+    note, changed = inputs.note, inputs.changes()
+    if note and note.fingerprint == inputs.fingerprint and not enough_changed(note.movies, inputs.movies, share):
         changed = ""
     if not changed and note and note.outcome == "done" and note.made != weights_digest(places):
         return f"{places.model} is not the model that was made"
@@ -107,6 +105,10 @@ def weights_digest(places: Places) -> str:
     return str(card.get("weights_sha256", ""))
 
 
+def _inputs(dataset: Dataset, config: Config, pack: str) -> Inputs:
+    return Inputs(read_note(dataset.store, STAGE), _fingerprint(config, pack), _taken(dataset, config, pack))
+
+
 def _fingerprint(config: Config, pack: str) -> str:
     return digest([config.corpus.train, pack, _settings(config), version("castmine")])
 
@@ -134,11 +136,10 @@ def _taken(dataset: Dataset, config: Config, pack: str) -> dict[str, str]:
     }
 
 
-def _note(session: Session, taken: dict[str, str], outcome: Any, said: str, made: str = "") -> None:
-    """`taken`: as it was before the training."""
-    fingerprint = _fingerprint(session.config, session.pack.hash)
-    note = StageNote(fingerprint=fingerprint, movies=taken, outcome=outcome, said=said, made=made, at="")
-    put_note(session.dataset.store, STAGE, note)
+def _note(session: Session, inputs: Inputs, outcome: Any, said: str, made: str = "") -> None:
+    """`inputs`: as they were before the training."""
+    taken = {"fingerprint": inputs.fingerprint, "movies": inputs.movies}
+    put_note(session.dataset.store, STAGE, StageNote(**taken, outcome=outcome, said=said, made=made, at=""))
 
 
 def _used(session: Session) -> str:

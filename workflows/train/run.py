@@ -20,7 +20,7 @@ from train.representation import Embedding
 from train.split import Split, split_movies
 from train.validation import Gain, MovieMeasures, held_out_gains, refused_gains
 from workflows.config import Config
-from workflows.console import meter
+from workflows.console import counted, meter
 from workflows.train.closed_form import solve
 from workflows.train.corpus import Corpus, Learned
 from workflows.train.movies import MovieJob, measure_movies, of_one_pack
@@ -152,7 +152,7 @@ def _refuse_few_movies(split: Split, config: TrainConfig) -> None:
     movies, least = len(split.train) + len(split.validation), config.subspace.movies
     if len(split.train) < least:
         raise TooLittleDataError(
-            f"the dataset has {movies} movie{'s' * (movies != 1)}, {len(split.train)} to learn from and "
+            f"the dataset has {counted(movies, 'movie')}, {len(split.train)} to learn from and "
             f"{len(split.validation)} held out to check it; it takes at least {least} to learn from, since one movie's "
             "cast and light are no corpus: harvest more movies"
         )
