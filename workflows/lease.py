@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from harvest.dataset.lease import Lease, give_back, renew, take, until
+from harvest.dataset.lease import Lease, give_back, holder, renew, take, until
 from harvest.dataset.store import Store
 from harvest.errors import DatasetError
 from workflows.console import err
@@ -41,8 +41,7 @@ def lease_on(store: Store, wait: bool = False, clock: Clock = utc_clock, lease_s
         DatasetError: another run holds it, and `wait` is off; it says which and until when.
     """
     mine = _own(clock(), lease_s)
-    nested = _is_ours(store, mine)
-    if nested:
+    if _is_ours(store, mine):
         yield
         return
     _wait_for(store, mine, wait, clock, lease_s)
@@ -77,8 +76,6 @@ def _own(at: datetime, lease_s: float) -> Lease:
 
 
 def _is_ours(store: Store, mine: Lease) -> bool:
-    from harvest.dataset.lease import holder
-
     held = holder(store)
     return held is not None and held.is_of(mine)
 
