@@ -12,11 +12,14 @@ from torch import Tensor
 from cluster.config import AdaptConfig
 from cluster.constraints import Floats, Integers
 from cluster.tracks import Faces
-from train.fit import FitState
+from train.fit import EpochMetrics, Fit, FitState
 from train.networks import SharedNetwork
 from train.normalise import track_means
 
 Unknown = npt.NDArray[np.bool_]
+
+NO_PATIENCE = 10**9
+"""Of a fit to one movie: there is nothing to validate on, for all its links are trained on."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Keeper:
     """Where an earlier try stopped."""
     keep: Callable[[FitState], None] | None = None
     """Called with a state to go on from, after each epoch at most."""
+
+    def after_epoch(self, metrics: EpochMetrics, training: Fit) -> None:
+        """What `train.fit.fit` is to call after each epoch."""
+        if self.keep is not None:
+            self.keep(training.state_dict())
 
 
 @dataclass(frozen=True)

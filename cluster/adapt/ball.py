@@ -8,19 +8,16 @@ import copy
 import numpy as np
 import torch
 
-from cluster.adapt.adapted import Adapted, Chips, Keeper, Start, as_they_came, by_track
+from cluster.adapt.adapted import NO_PATIENCE, Adapted, Chips, Keeper, Start, as_they_came, by_track
 from cluster.config import AdaptConfig
 from cluster.constraints import Integers
 from cluster.tracks import Faces
 from harvest.errors import ConfigError
 from train.batches import ArrayRows
 from train.config import FitConfig, OptimiserConfig
-from train.fit import EpochMetrics, Fit, fit
+from train.fit import fit
 from train.losses.ball import BallLoss
 from train.networks import embed_rows
-
-NO_PATIENCE = 10**9
-"""There is nothing to validate on: the links of the movie are all trained on."""
 
 
 def ball(
@@ -53,16 +50,12 @@ def ball(
         batch=batch, epochs=settings.epochs, patience=NO_PATIENCE, seed=config.seed, optimiser=optimiser
     )
 
-    def on_epoch(metrics: EpochMetrics, training: Fit) -> None:
-        if keeper.keep is not None:
-            keeper.keep(training.state_dict())
-
     history = fit(
         network,
         _loss(start.squared_radius, len(faces), cannot_link, config),
         ArrayRows(rows.astype(np.float32), np.repeat(np.arange(len(faces)), counts)),
         training,
-        on_epoch=on_epoch,
+        on_epoch=keeper.after_epoch,
         resume=keeper.state,
     )
     return Adapted(

@@ -7,17 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cluster.adapt.adapted import Adapted, Keeper, as_they_came, by_track
+from cluster.adapt.adapted import NO_PATIENCE, Adapted, Keeper, as_they_came, by_track
 from cluster.tracks import Faces
 from train.batches import TrainingRows
 from train.config import FitConfig, NetworkConfig, OptimiserConfig
-from train.fit import EpochMetrics, Fit, fit
+from train.fit import fit
 from train.loss_config import ContrastiveConfig
 from train.losses.contrastive import ContrastiveLoss
 from train.networks import SharedNetwork, build_network, embed_rows
-
-NO_PATIENCE = 10**9
-"""There is nothing to validate on: the links of the movie are all trained on."""
 
 
 def fit_siamese(
@@ -40,12 +37,8 @@ def fit_siamese(
     optimiser = OptimiserConfig(name="adam", rate=rate, step_decay=0)
     config = FitConfig(batch=batch, epochs=epochs, patience=NO_PATIENCE, seed=seed, optimiser=optimiser)
 
-    def on_epoch(metrics: EpochMetrics, training: Fit) -> None:
-        if keeper.keep is not None:
-            keeper.keep(training.state_dict())
-
     history = fit(
-        network, ContrastiveLoss(loss), rows(network), config, on_epoch=on_epoch, resume=keeper.state
+        network, ContrastiveLoss(loss), rows(network), config, on_epoch=keeper.after_epoch, resume=keeper.state
     )  # fmt: skip
     outputs = embed_rows(network, np.concatenate(faces), unit=False)
     if not np.linalg.norm(outputs, axis=1).all():

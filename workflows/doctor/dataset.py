@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from harvest.dataset.lease import holder
 from harvest.dataset.read import MARKER, Dataset
+from harvest.dataset.records import MovieRecord
 from harvest.dataset.store import Store
 from harvest.errors import CastmineError
 from workflows.console import duration
@@ -14,9 +15,6 @@ from workflows.doctor.finding import Finding
 from workflows.doctor.machine import LEAST_FREE_GB
 from workflows.journal.records import FOLDER, latest_journal
 from workflows.lease import describe, utc_clock
-
-LOOKED_AT = 500
-"""Shards that are looked for on disk; of more, the latest movies'."""
 
 
 def dataset(root: str) -> list[Finding]:
@@ -28,18 +26,18 @@ def dataset(root: str) -> list[Finding]:
     opened = Dataset.open(root)
     records, failures = opened.records(), opened.failures()
     said = f"{root}: {len(records)} movies, {sum(record.rows('tracks') for record in records)} tracks"
-    found = [Finding("dataset", "works", said), _shards(opened), _writable(store), _space(store)]
+    found = [Finding("dataset", "works", said), _shards(store, records), _writable(store), _space(store)]
     if failures:
         advice = f"castmine failures --dataset {root}"
         found.append(Finding("failures", "absent", f"{len(failures)} movies could not be done", advice))
     return [finding for finding in [*found, _held(store), _at_work(store)] if finding]
 
 
-def _shards(opened: Dataset) -> Finding:
-    """Whether the files are there that the records name."""
-    latest = sorted(opened.records(), key=lambda record: record.committed_at, reverse=True)
-    paths = [shard.path for record in latest for shard in record.shards.values()][:LOOKED_AT]
-    missing = [path for path in paths if not opened.store.exists(path)]
+def _shards(store: Store, records: list[MovieRecord]) -> Finding:
+    """Whether the files are there that the records name: by one listing."""
+    paths = [shard.path for record in records for shard in record.shards.values()]
+    there = store.files("shards")
+    missing = [path for path in paths if path not in there]
     if missing:
         movies = sorted({path.split("/")[2] for path in missing})
         remedy = "harvest them again: castmine corpus --force, or restore them from a copy"

@@ -107,10 +107,7 @@ def _standing(journal: Journal, silent_s: float | None) -> str:
         return f"{journal.stage} · running for {age}"
     eta = "" if journal.eta_s is None else f" · ETA {duration(journal.eta_s)}"
     share = f"{journal.frames / journal.total:.0%} of the frames · " if journal.total else ""
-    running = datetime.now(UTC) - datetime.fromisoformat(journal.started_at)
-    return (
-        f"{journal.stage} · {share}{journal.rate:.1f} frames/s{eta} · running for {duration(running.total_seconds())}"
-    )
+    return f"{journal.stage} · {share}{journal.rate:.1f} frames/s{eta} · running for {age}"
 
 
 def _movies(journal: Journal) -> Table:
