@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -63,11 +64,13 @@ def commit_movie(store: Store, tables: Mapping[str, pa.Table], at: str | None = 
 
 
 def put_movie_record(store: Store, record: MovieRecord) -> MovieRecord:
-    """The commit itself; what was said of earlier failures of the movie, of any kind of work, ends with it."""
+    """The commit itself; what was said of earlier failures of the movie, of any work and run, ends with it."""
     store.put(movie_record_path(record.movie_id), record.to_json())
     with suppress(DatasetError):  # it is committed, and stays so; the next harvest takes back what is left of them
-        for kind in store.names("records/failures"):
-            store.delete(failure_record_path(record.movie_id, kind))
+        noted = f"{file_name(record.movie_id)}.json"
+        for path in store.files("records/failures"):
+            if PurePosixPath(path).name == noted:
+                store.delete(path)
     return record
 
 
@@ -122,12 +125,14 @@ def note_failure(
     attempts: int,
     retry: str = "",
     tried_with: str = "",
+    run: str = "",
 ) -> FailureRecord:
-    """Remember that a movie could not be done, beside what was committed of it and what failed in other work."""
+    """Remember that a movie could not be done, beside what was committed of it and what else failed."""
     record = FailureRecord(
         movie_id=movie_id,
         uri=uri,
         stage=stage,
+        run=run,
         error=error,
         message=message,
         attempts=attempts,
@@ -135,5 +140,5 @@ def note_failure(
         tried_with=tried_with,
         at=now(),
     )
-    store.put(failure_record_path(movie_id, record.kind), record.to_json())
+    store.put(failure_record_path(movie_id, record.kind, run), record.to_json())
     return record

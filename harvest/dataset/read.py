@@ -87,7 +87,7 @@ class Dataset:
         return self._record(movie_record_path(movie_id), MovieRecord)
 
     def failures(self) -> list[FailureRecord]:
-        """What could not be done, by movie_id and kind of work."""
+        """What could not be done, by movie_id, kind of work and run."""
         return self._failures(read_records(self.store, "records/failures"))
 
     def failure(self, movie_id: str, kind: str = "harvest") -> FailureRecord | None:
@@ -155,7 +155,7 @@ class Dataset:
 
     def _failures(self, contents: Mapping[str, bytes]) -> list[FailureRecord]:
         found = [self._parsed(path, content, FailureRecord) for path, content in contents.items()]
-        return sorted(found, key=lambda record: (record.movie_id, record.kind))
+        return sorted(found, key=lambda record: (record.movie_id, record.kind, record.run))
 
     def _derived(self, contents: Mapping[str, bytes]) -> list[DerivedRecord]:
         found = [self._parsed(path, content, DerivedRecord) for path, content in contents.items()]
@@ -196,7 +196,7 @@ def movies_table(records: list[MovieRecord]) -> pa.Table:
 
 
 def failures_table(records: list[FailureRecord]) -> pa.Table:
-    """The `failures` table, a row per movie that could not be done."""
+    """The `failures` table, a row per movie that could not be done, and run where work knows runs."""
     return pa.Table.from_pylist(
         [r.model_dump(include=set(SCHEMAS["failures"].names)) for r in records], schema=SCHEMAS["failures"]
     )

@@ -98,11 +98,13 @@ class DerivedRecord(Record):
 
 
 class FailureRecord(Record):
-    """What could not be done with a movie, one for each kind of work; shown until that or a harvest succeeds."""
+    """What could not be done with a movie, one for each kind of work and run; shown until that succeeds or a harvest."""
 
     movie_id: str
     uri: str
     stage: str
+    run: str = ""
+    """The clustering that failed, by the name of its run; empty: work that knows no runs."""
     error: str
     message: str
     attempts: int
@@ -116,6 +118,11 @@ class FailureRecord(Record):
     def kind(self) -> str:
         """The kind of work that failed."""
         return kind_of_work(self.stage)
+
+    @property
+    def where(self) -> str:
+        """The stage and, of work that knows runs, the run: "cluster, hac-expanded"."""
+        return ", ".join(filter(None, (self.stage, self.run)))
 
 
 def kind_of_work(stage: str) -> str:
@@ -141,8 +148,10 @@ def derived_record_path(table: str, run: str, movie_id: str) -> str:
     return f"records/{table}/{file_name(run)}/{file_name(movie_id)}.json"
 
 
-def failure_record_path(movie_id: str, kind: str) -> str:
-    return f"records/failures/{file_name(kind)}/{file_name(movie_id)}.json"
+def failure_record_path(movie_id: str, kind: str, run: str = "") -> str:
+    """Of one kind of work and, where it knows runs, of one of them."""
+    folder = "/".join(map(file_name, filter(None, (kind, run))))
+    return f"records/failures/{folder}/{file_name(movie_id)}.json"
 
 
 def shard_path(table: str, movie_id: str, name: str) -> str:

@@ -133,6 +133,7 @@ _DOCUMENTED_ONLY: dict[str, list[Column]] = {
         _MOVIE,
         ("uri", pa.string(), "where the movie is"),
         ("stage", pa.string(), "what was being done: probe, harvest, cluster, …"),
+        ("run", pa.string(), "of a clustering, the name of its run; else empty"),
         ("error", pa.string(), "type of the error"),
         ("message", pa.string(), "what happened and what to do"),
         ("attempts", pa.int32(), "how often it was tried"),
@@ -149,7 +150,7 @@ TABLE_DOCS = {
     "tracklets": "a mined training row: one view of a track",
     "clusters": "an assignment of a track to a character, by run",
     "labels": "what a person said about a face",
-    "failures": "a movie that could not be done",
+    "failures": "a movie that could not be done, or not clustered in one run",
 }
 
 HARVEST_TABLES = ("shots", "tracks", "faces", "links")

@@ -57,6 +57,7 @@ def test_an_odd_id_stays_inside_the_folder(tmp_path: Path, movie_id: str) -> Non
     paths = [
         movie_record_path(movie_id),
         failure_record_path(movie_id, movie_id),
+        failure_record_path(movie_id, "cluster", movie_id),
         derived_record_path("clusters", movie_id, movie_id),
         shard_path("tracks", movie_id, "0"),
         f"{staging_folder(movie_id, '0')}/0-10/segment.json",

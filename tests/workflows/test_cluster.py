@@ -95,11 +95,23 @@ def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root
     assert not summary.movies
     assert "hamilton" in summary.failed["hamilton"]
     (failure,) = Dataset.open(root).failures()
-    assert (failure.stage, failure.error) == ("cluster", "DatasetError")
+    assert (failure.stage, failure.run, failure.error) == ("cluster", f"hac-{k_from}", "DatasetError")
     again = f"castmine cluster --dataset {root} --method hac --k-from {k_from} --run hac-{k_from} --movies hamilton"
     assert read_failures(root).retry == {"cluster": (again,)}
     cluster(root, "hac", CONFIG, k_from=3)
+    assert [failure.where for failure in Dataset.open(root).failures()] == [f"cluster, hac-{k_from}"]
+    cluster(root, "hac", CONFIG, k_from=3, run=f"hac-{k_from}")
     assert Dataset.open(root).failures() == []
+
+
+def test_each_clustering_that_fails_has_its_own_command_that_tries_again(root: str) -> None:
+    for method in ("hac", "ball"):
+        cluster(root, method, CONFIG, k_from="labels")
+    commands_again = read_failures(root).retry["cluster"]
+    assert [command.partition(" --run ")[2] for command in commands_again] == [
+        "ball-labels --movies hamilton",
+        "hac-labels --movies hamilton",
+    ]
 
 
 def test_one_short_clip_is_too_little_to_calibrate_on_so_the_shipped_threshold_counts(root: str) -> None:

@@ -59,7 +59,7 @@ def _lines(facts: DatasetFacts) -> Iterator[str]:
     yield from _section("What was dropped, and why")
     yield from _table(("reason", "count"), facts.drops.items())
     yield from _section("What failed")
-    failed = ((f.movie_id, f.stage, f.attempts, f.at[:10], f.message) for f in facts.failures[:SHOWN])
+    failed = ((f.movie_id, f.where, f.attempts, f.at[:10], f.message) for f in facts.failures[:SHOWN])
     yield from _table(("movie", "where", "tries", "when", "what"), failed)
     yield from _section("Clusterings")
     clusterings = (

@@ -189,10 +189,10 @@ class _Outcome:
         from workflows.metrics import count_failure
 
         self.failed[job.movie_id] = str(error)
-        uri = self.movies[job.movie_id].facts.uri
-        named = type(error).__name__
+        uri, named = self.movies[job.movie_id].facts.uri, type(error).__name__
         count_failure("cluster", named)
-        note_failure(self.dataset.store, job.movie_id, uri, "cluster", named, str(error), attempts, self.retry)
+        kept = {"retry": self.retry, "run": job.run}
+        note_failure(self.dataset.store, job.movie_id, uri, "cluster", named, str(error), attempts, **kept)
 
 
 def _too_large(job: ClusterJob, movie: MovieRecord, needed: float, room: float) -> str:

@@ -55,7 +55,8 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     }
     table = _table(job, tracks, found.labels, notes["model"])
     commit_derived(dataset.store, "clusters", job.run, job.movie_id, movie.harvest_id, table, notes)
-    dataset.store.delete(failure_record_path(job.movie_id, "cluster"))
+    for run in (job.run, ""):  # "": noted before failures were kept by run
+        dataset.store.delete(failure_record_path(job.movie_id, "cluster", run))
     return answer
 
 
@@ -89,7 +90,7 @@ def _clustered(
         seconds,
         metrics=None,
         adapt_seconds=embedded.adaptation["seconds"] if embedded.adaptation else 0.0,
-        seen_in_training=card is not None and job.movie_id in card.train_movies,
+        seen_in_training=card is not None and job.movie_id in card.fitted_movies,
         labels_used=job.k_from == "labels" or (card is not None and card.train_identities > 0),
     )
     return Earlier(cast.labels, answer)

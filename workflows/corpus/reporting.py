@@ -65,5 +65,5 @@ def _taken(dataset: Dataset, run: str) -> dict[str, str]:
         )
         for record in dataset.records()
     }
-    failed = {f"failure {failure.kind} of {failure.movie_id}": failure.message for failure in dataset.failures()}
+    failed = {f"failure {each.where} of {each.movie_id}": each.message for each in dataset.failures()}
     return taken | failed

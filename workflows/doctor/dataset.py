@@ -29,7 +29,8 @@ def dataset(root: str) -> list[Finding]:
     found = [Finding("dataset", "works", said), _shards(store, records), _writable(store), _space(store)]
     if failures:
         advice = f"castmine failures --dataset {root}"
-        found.append(Finding("failures", "absent", f"{len(failures)} movies could not be done", advice))
+        failed = len({failure.movie_id for failure in failures})
+        found.append(Finding("failures", "absent", f"{failed} movies could not be done", advice))
     return [finding for finding in [*found, _held(store), _at_work(store)] if finding]
 
 

@@ -74,7 +74,7 @@ def print_failures(failures: Failures) -> None:
         table.add_column(name, justify="right" if name == "tries" else "left", no_wrap=name == "when")
     for failure in failures.found[:SHOWN]:
         when = failure.at[:16].replace("T", " ")
-        table.add_row(Text(failure.movie_id), failure.stage, str(failure.attempts), when, Text(failure.message))
+        table.add_row(Text(failure.movie_id), Text(failure.where), str(failure.attempts), when, Text(failure.message))
     out.print(table)
     if len(failures.found) > SHOWN:
         out.print(f'… and {len(failures.found) - SHOWN} more: castmine sql "select * from failures"', markup=False)

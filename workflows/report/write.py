@@ -33,7 +33,7 @@ def write_report(dataset: Dataset, run: str | None, out: str | Path, config: Rep
             cast = sheet.cast(config)
             rows.append(IndexRow(sheet.movie, cast, page_name(record.movie_id), sheet.metrics))
             (folder / rows[-1].page).write_text(cast_sheet(sheet, config, cast), encoding="utf-8")
-        failures = [failure.model_dump() for failure in dataset.failures()]
+        failures = [each.model_dump() for each in dataset.failures() if run is None or each.run in ("", run)]
         (folder / INDEX).write_text(index_page(rows, failures, run, config), encoding="utf-8")
     except OSError as error:
         raise unwritable(folder, error) from error
