@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 FILE_WIDTH = 160
 """Columns of what is printed into a file or a pipe."""
@@ -19,6 +21,9 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 HEARTBEAT_S = 60.0
+
+SHOWN = 30
+"""Movies printed in a table; of a larger corpus the first ones."""
 
 
 class Meter:
@@ -82,6 +87,14 @@ def meter(label: str, unit: str) -> Iterator[Meter]:
         yield shown
     finally:
         ended.set()
+
+
+def table_of(*columns: str, left: int = 1) -> Table:
+    """An empty table, its first `left` columns for words and the others for numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < left else "right")
+    return table
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from workflows import printing
 from workflows.cli.app import app
 from workflows.cli.options import (
     FAILED,
@@ -57,14 +56,15 @@ def cluster(
     json_file: JsonOption = None,
 ) -> None:
     """Group the tracks of each movie into its cast; score it where labels exist."""
+    from workflows.cluster.printed import cluster_json, clustered
     from workflows.cluster.run import cluster as cluster_all
 
     chosen = [movie for movie in movies.split(",") if movie]
     summary = cluster_all(
         dataset, method, settings(config, set_, workers), model, _k_from(k_from), run, chosen, address, force, adapt
     )
-    printing.clustered(summary)
-    write_json(json_file, printing.cluster_json(summary))
+    clustered(summary)
+    write_json(json_file, cluster_json(summary))
     if summary.failed:
         raise typer.Exit(FAILED)
 

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from workflows import printing
 from workflows.cli.app import app
 from workflows.cli.options import (
     FAILED,
@@ -72,6 +71,7 @@ def harvest(
 
     Only what is new or changed is done. Stop it with Ctrl-C; the same command goes on where it was.
     """
+    from workflows.harvest.printed import harvest_json, harvested
     from workflows.harvest.run import harvest as run
 
     flags = {
@@ -85,7 +85,7 @@ def harvest(
     loaded = load_config(config, [*set_, *given])
     most = 1.0 if prune_all else loaded.corpus.shrunk if prune else None
     summary = run(corpus, dataset, models, loaded, address, retry_failed, most, wait)
-    printing.harvested(summary, dataset)
-    write_json(json_file, printing.harvest_json(summary))
+    harvested(summary, dataset)
+    write_json(json_file, harvest_json(summary))
     if summary.count("failed") or summary.not_pruned:
         raise typer.Exit(FAILED)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from harvest.errors import TooLittleDataError
-from workflows import printing
 from workflows.cli.app import app
 from workflows.cli.interruption import InterruptedRunError, interruption
 from workflows.cli.options import (
@@ -56,6 +55,7 @@ def train(
 
     Refuses, with exit status 2, a corpus that is too small to learn anything but noise from.
     """
+    from workflows.train.printed import train_json, trained
     from workflows.train.run import CLOSED_FORM
     from workflows.train.run import train as run
 
@@ -72,8 +72,8 @@ def train(
             raise
         again = "the same command begins anew, and with --resume after the last epoch of a network's training"
         raise InterruptedRunError(f"stopped; {again}") from error
-    printing.trained(summary)
-    write_json(json_file, printing.train_json(summary))
+    trained(summary)
+    write_json(json_file, train_json(summary))
 
 
 @app.command(rich_help_panel=MAIN)
@@ -93,10 +93,11 @@ def verify(
 
     On named tracks: ROC, AUC and equal error of all pairs of a movie. On any: distances of mined hard pairs.
     """
+    from workflows.verify.printed import verified, verify_json
     from workflows.verify.run import verify as run
 
     summary = run(dataset, model, out_folder, settings(config, set_, workers), address)
-    printing.verified(summary)
-    write_json(json_file, printing.verify_json(summary))
+    verified(summary)
+    write_json(json_file, verify_json(summary))
     if summary.comparison.failed:
         raise typer.Exit(FAILED)

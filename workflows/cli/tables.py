@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from workflows import printing
 from workflows.cli.app import app, import_app, labels_app
 from workflows.cli.options import MAIN, MORE, DatasetOption, JsonOption
 from workflows.config import keys
@@ -89,10 +88,11 @@ def import_ssiam(
 
 
 def _import(path: Path, dataset: str, form: str, json_file: Path | None) -> None:
+    from workflows.printing import imported
     from workflows.tracks_import import import_tracks as run
 
     counts = run(path, dataset, form)
-    printing.imported(counts, dataset)
+    imported(counts, dataset)
     write_json(json_file, {"movies": [asdict(movie) for movie in counts]})
 
 
@@ -110,13 +110,16 @@ def import_labels(
     """
     from harvest.dataset.read import Dataset
     from workflows.labels import import_labels as run
+    from workflows.printing import labelled
 
     changes = run(file, Dataset.open(dataset))
-    printing.labelled(changes)
+    labelled(changes)
     write_json(json_file, {"movies": [asdict(change) for change in changes]})
 
 
 @app.command("config", rich_help_panel=MORE)
 def show_config() -> None:
     """Print every key of the configuration with its default and its meaning, as YAML."""
-    printing.configuration(keys())
+    from workflows.printing import configuration
+
+    configuration(keys())

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from workflows.cluster.cautions import cautions
@@ -11,18 +9,18 @@ from workflows.compare.columns import COLUMNS
 from workflows.compare.page import run_lines, shown_columns
 from workflows.compare.run import CompareSummary
 from workflows.compare.scored import ScoredMovie, ScoredRun
-from workflows.console import out
+from workflows.console import out, table_of
 
 
 def compared(summary: CompareSummary) -> None:
     """A row per run; the tests; where the page lies."""
     comparison = summary.comparison
-    table = _table("run", *(column.head for column in shown_columns(comparison)))
+    table = table_of("run", *(column.head for column in shown_columns(comparison)))
     for line in run_lines(comparison):
         table.add_row(Text(line.name), *(Text(text, "bold" if best else "") for text, best in line.cells))
     out.print(table)
     if comparison.tests:
-        tests = _table("run", "against", "difference of V", "p")
+        tests = table_of("run", "against", "difference of V", "p")
         for test in comparison.tests:
             row = (f"{test.found.difference:+.3f}", f"{test.found.p:.5f}")
             tests.add_row(Text(test.first), Text(test.second), *row)
@@ -71,10 +69,3 @@ def compare_json(summary: CompareSummary) -> dict[str, Any]:
 
 def _figures(row: ScoredRun | ScoredMovie) -> dict[str, float | None]:
     return {column.key: column.value(row) for column in COLUMNS}
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
-    return table

@@ -11,13 +11,14 @@ from typing import Any
 from cluster.metrics import Metrics
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError, TooLittleDataError
-from workflows import printing
+from workflows.cluster.printed import cluster_json
 from workflows.cluster.run import ClusterSummary, cluster
 from workflows.config import Config
 from workflows.console import meter, out
 from workflows.demo.camera import FPS
 from workflows.demo.movie import DemoMovie, make_demo_movie
 from workflows.harvest.plan import MovieState
+from workflows.harvest.printed import harvest_json
 from workflows.harvest.run import HarvestSummary, harvest
 from workflows.labels import import_labels
 from workflows.ray_cluster import ray_cluster
@@ -174,9 +175,9 @@ def _result(
 ) -> dict[str, Any]:
     return {
         "movie": asdict(movie),
-        "harvest": printing.harvest_json(harvested),
+        "harvest": harvest_json(harvested),
         "train": ". ".join(learned),
-        "cluster": printing.cluster_json(clustered),
+        "cluster": cluster_json(clustered),
         "sheet": str(sheet),
         "fell_short": fell_short,
     }

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from harvest.dataset.read import Dataset
 from harvest.errors import DatasetError
-from workflows.console import counted, duration, out
+from workflows.console import counted, duration, out, table_of
 from workflows.journal.records import Journal, latest_journal, read_journal, run_ids
 
 SHOWN = 40
@@ -111,9 +110,7 @@ def _standing(journal: Journal, silent_s: float | None) -> str:
 
 
 def _movies(journal: Journal) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("movie", "state", "frames", "of", ""):
-        table.add_column(name, justify="left" if name in ("movie", "state") else "right")
+    table = table_of("movie", "state", "frames", "of", "", left=2)
     rows = sorted(journal.movies.items(), key=lambda row: (ORDER.index(row[1].state), row[0]))
     for movie_id, movie in rows[:SHOWN]:
         share = f"{movie.frames / movie.total:.0%}" if movie.total else ""

@@ -1,0 +1,73 @@
+"""What `castmine harvest` prints, and the same as JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.text import Text
+
+from workflows.console import SHOWN, err, out, table_of
+from workflows.harvest.plan import MovieState
+from workflows.harvest.run import HarvestSummary
+from workflows.printing import labelled
+
+
+def harvested(summary: HarvestSummary, dataset: str) -> None:
+    """The outcome of a harvest: a row per movie that was worked on, failures with their reason."""
+    done = [movie for movie in summary.movies if movie.state == "done"]
+    if done:
+        table = table_of("movie", "shots", "tracks", "cannot-links", "faces", "dropped")
+        for movie in done[:SHOWN]:
+            counts = [movie.rows[name] for name in ("shots", "tracks", "links", "faces")]
+            table.add_row(Text(movie.movie.movie_id), *map(str, counts), str(sum(movie.drops.values())))
+        out.print(table)
+        if len(done) > SHOWN:
+            out.print(f'… and {len(done) - SHOWN} more: castmine sql "select * from movies" --dataset {dataset}')
+    for movie in summary.movies:
+        if movie.state == "done" and not movie.seekable:
+            out.print(
+                f"{movie.movie.movie_id}: seeking in this file is not exact; it was decoded as one segment",
+                markup=False,
+            )
+    for name in summary.gone:
+        done_so = "removed" if summary.pruned else "kept; --prune removes it"
+        out.print(f"{name}: is not in the corpus any more ({done_so})", markup=False)
+    labelled(summary.labels)
+    states = ", ".join(f"{summary.count(state)} {word}" for state, word in _STATES if summary.count(state))
+    missing = f" · {len(summary.gone)} gone from the corpus" if summary.gone else ""
+    out.print(f"{states or 'nothing to do'}{missing} · {summary.seconds:.1f} s · {dataset}", markup=False)
+    if summary.not_pruned:
+        err.print(f"failed: prune: {summary.not_pruned}", style="red", markup=False)
+    for movie in summary.movies:
+        if movie.state == "failed":
+            err.print(f"failed: {movie.movie.movie_id}: {movie.message}", style="red", markup=False)
+
+
+_STATES = (("done", "harvested"), ("skipped", "unchanged"), ("failed", "failed"))
+
+
+def harvest_json(summary: HarvestSummary) -> dict[str, Any]:
+    return {
+        "movies": [_movie_json(movie) for movie in summary.movies],
+        "done": summary.count("done"),
+        "skipped": summary.count("skipped"),
+        "failed": summary.count("failed"),
+        "gone": list(summary.gone),
+        "pruned": summary.pruned,
+        "not_pruned": summary.not_pruned,
+        "labels": [asdict(change) for change in summary.labels],
+        "stages": summary.stages(),
+        "seconds": round(summary.seconds, 3),
+    }
+
+
+def _movie_json(movie: MovieState) -> dict[str, Any]:
+    return {
+        "movie_id": movie.movie.movie_id,
+        "uri": movie.movie.uri,
+        "state": movie.state,
+        **movie.rows,
+        "drops": movie.drops,
+        "seekable": movie.seekable,
+        "decoded_frames": movie.frames,
+        "message": movie.message,
+    }

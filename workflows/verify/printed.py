@@ -1,0 +1,37 @@
+"""What `castmine verify` prints, and the same as JSON."""
+
+from typing import Any
+
+from rich.text import Text
+
+from workflows.console import err, out, table_of
+from workflows.verify.columns import columns
+from workflows.verify.figures import comparison_json
+from workflows.verify.run import VerifySummary
+
+
+def verified(summary: VerifySummary) -> None:
+    """A row per representation, and what a reader must know beside it."""
+    comparison = summary.comparison
+    found = columns(comparison)
+    table = table_of("representation", *(column.head for column in found))
+    for number, row in enumerate(comparison.rows):
+        figures = [Text(column.text(number), "bold" if column.is_best(number) else "") for column in found]
+        table.add_row(Text(row.name), *figures)
+    out.print(table)
+    if comparison.unnamed:
+        what = "some movies are not verified" if comparison.verified else "verification is absent"
+        out.print(f"{what}: {comparison.unnamed}; castmine labels import brings names in", markup=False)
+    if comparison.unlinked:
+        out.print(f"the equal error of links is absent: {comparison.unlinked}", markup=False)
+    for row in comparison.rows:
+        for note in row.notes:
+            out.print(f"{row.name} {note}", markup=False)
+    movies = f"mean over {len(comparison.verified)} of {len(comparison.movies)} movies"
+    out.print(f"{movies} · {summary.seconds:.1f} s: open {summary.page}", markup=False)
+    for movie_id, message in comparison.failed.items():
+        err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
+
+
+def verify_json(summary: VerifySummary) -> dict[str, Any]:
+    return {**comparison_json(summary.comparison), "page": summary.page, "seconds": summary.seconds}
