@@ -1,6 +1,8 @@
 """A dataset in a bucket: the same records and shards as on a disk, single puts, one listing, one line if down."""
 
+import json
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,8 @@ import s3fs
 
 from harvest.corpus import list_corpus
 from harvest.dataset.commit import put_movie_record
+from harvest.dataset.forget import forget
+from harvest.dataset.index import SHARED, share_records
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import movie_record_path
 from harvest.dataset.schema import HARVEST_TABLES
@@ -164,9 +168,43 @@ def test_the_views_of_200_movies_in_a_bucket_open_with_one_listing(
     with ThreadPoolExecutor(4) as pool:
         movies = [record.model_copy(update={"movie_id": f"m{i}"}) for i in range(200)]
         list(pool.map(lambda each: dataset.store.put(movie_record_path(each.movie_id), each.to_json()), movies))
-    for asked in (2 + 210, 2):
+    known = len(dataset.store.files("records"))
+    for knows, asked in (("nothing", 2 + known), ("all", 1), ("what a run left", 2)):
+        if knows == "what a run left":
+            share_records(dataset.store)
+            shutil.rmtree(tmp_path)
         before, began = bucket.asked()["GET"], time.monotonic()
         connection = connect(dataset.snapshot())
-        print(f"views of 200 movies: {time.monotonic() - began:.2f} s")
+        print(f"views of 200 movies, by a machine that knows {knows}: {time.monotonic() - began:.2f} s")
         assert bucket.asked()["GET"] - before <= asked + len(HARVEST_TABLES) + 3, "and a footer for each table"
         assert connection.execute("SELECT count(*) FROM movies").fetchall() == [(203,)]
+
+
+def test_what_a_run_left_of_the_records_is_never_believed_against_them(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("harvest.dataset.index.MANY", 1)
+    dataset = small_dataset.make(f"{bucket.url}/dataset")
+    share_records(dataset.store)
+    record, true = dataset.record("lonely"), dataset.snapshot().movies
+    assert record
+    forged = json.loads(dataset.store.get(SHARED))
+    path = movie_record_path("lonely")
+    for mark, text in (forged[path], ("x 1", forged[path][1]), (forged[path][0], forged[path][1].replace("h", "g"))):
+        dataset.store.put(
+            SHARED, json.dumps(forged | {path: (mark, text), "records/movies/new.json": ("", "")}).encode()
+        )
+        shutil.rmtree(tmp_path)
+        assert dataset.snapshot().movies == true
+    dataset.store.put(SHARED, b"spoilt")
+    shutil.rmtree(tmp_path)
+    assert dataset.snapshot().movies == true
+    share_records(dataset.store)
+    put_movie_record(dataset.store, record.model_copy(update={"harvest_id": "later"}))
+    shutil.rmtree(tmp_path)
+    assert dict(zip(*_columns(dataset, "movie_id", "harvest_id"), strict=True))["lonely"] == "later"
+    forget(dataset, "lonely")
+    assert not dataset.store.exists(SHARED), "it had the text of a forgotten movie's record"
+    share_records(dataset.store)
+    assert path not in json.loads(dataset.store.get(SHARED))

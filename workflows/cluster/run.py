@@ -11,6 +11,7 @@ from cluster.config import ADAPTATION_NAMES, NEED_CHIPS, NEED_MODEL
 from cluster.methods import METHODS
 from cluster.metrics import CorpusMetrics, score_corpus
 from harvest.dataset.commit import note_failure
+from harvest.dataset.index import share_records
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.errors import ConfigError, DatasetError
@@ -95,6 +96,7 @@ def cluster(
         missing = [job for job in jobs if not outcome.is_done(job)]
         if missing:
             outcome.work_on(missing, cores())
+            share_records(dataset.store)
     done = sorted(outcome.done, key=lambda movie: movie.movie_id)
     overall = score_corpus([movie.metrics for movie in done if movie.metrics])
     name, k_source = adapted_name(shared.model_name, adapt), source_of_k(method, k_from)

@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
 
+from harvest.dataset.index import share_records
 from harvest.errors import CastmineError
 from workflows.config import Config
 from workflows.console import write_json
@@ -87,6 +88,8 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
                 outcomes.append(_done(name, do))
             journal.say(stage="", note="; ".join(f"{outcome.stage}: {outcome.state}" for outcome in outcomes))
             journal.failed = anything_failed(outcomes)
+            if any(outcome.state == "done" for outcome in outcomes):
+                share_records(session.dataset.store)
         seconds = time.monotonic() - began
         summary = CorpusSummary(journal.journal, outcomes, harvested, missing, pruned, plan.later, seconds)
         return summary, _keep(session, summary)

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from harvest.corpus import list_corpus
+from harvest.dataset.index import share_records
 from harvest.dataset.read import Dataset
 from harvest.faces import Pack, find_pack
 from harvest.local_copy import sweep
@@ -85,6 +86,8 @@ def harvest(
             missing = gone(opened, movies)
             refused = prune_gone(opened, movies, missing, prune) if prune is not None else ""
             journal.failed = bool(refused)
+            if plan.todo:
+                share_records(opened.store)
     pruned = prune is not None and not refused
     return replace(summary, seconds=time.monotonic() - began, gone=missing, pruned=pruned, not_pruned=refused)
 
