@@ -1,14 +1,13 @@
 """How a movie's score depends on K: agreement with its identities after every merge of an agglomeration."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import xlogy
 
 from cluster.constraints import Floats, Integers
-from cluster.linkage import Linkage, merges
-from cluster.tracks import Tracks
+from cluster.linkage import Merge
 
 
 @dataclass(frozen=True)
@@ -29,19 +28,22 @@ class KCurve:
         return KCurve(self.clusters[kept], self.wcp[kept], self.nmi[kept])
 
 
-def k_curve(tracks: Tracks, identities: Sequence[Hashable | None], linkage: Linkage) -> KCurve:
-    """Agglomerate n tracks with n identities (None: not named; such tracks cluster, and count for nothing).
+def k_curve(
+    merges: Iterable[Merge], identities: Sequence[Hashable | None], unknown: Sequence[Hashable | None] = ()
+) -> KCurve:
+    """The merges of n tracks and their n identities (None: not named; such tracks cluster, and count for nothing).
 
-    Each merge changes two columns of the table of identities and clusters, so the whole curve costs one agglomeration
-    and (merges × identities). WCP = Σ_c max_i n_ic / N; NMI = 2 I / (H_identities + H_clusters), 1 where both are 0.
+    `unknown`: identities of tracks that are left out of it; as in `score_movie` they are wrong in WCP, each a cluster
+    of its own in NMI, and none in K. Each merge changes two rows of the table of clusters and identities, so the whole
+    curve costs one agglomeration and (merges × identities). WCP = Σ_c max_i n_ic / N; NMI = 2 I / (H_identities +
+    H_clusters), 1 where both are 0.
     """
-    numbers = {identity: at for at, identity in enumerate(dict.fromkeys(identities)) if identity is not None}
-    columns = sorted(numbers.values())
-    table = np.array([[numbers.get(identity, -1) == column for column in columns] for identity in identities], float)
-    table = table.reshape(len(identities), len(columns))
-    scores = _Scores.of(table)
+    everybody = [*identities, *unknown]
+    columns = [identity for identity in dict.fromkeys(everybody) if identity is not None]
+    table = np.array([[identity == column for column in columns] for identity in everybody], float)
+    scores = _Scores.of(table.reshape(len(everybody), len(columns)), len(identities))
     found = [scores.point()]
-    for row, other, _ in merges(tracks.distances(), tracks.cannot_link, linkage):
+    for row, other, _ in merges:
         if scores.merge(row, other):
             found.append(scores.point())
     clusters, wcp, nmi = zip(*found, strict=True)
@@ -65,11 +67,12 @@ class _Scores:
     """Σ n_c log n_c."""
 
     @classmethod
-    def of(cls, table: Floats) -> "_Scores":
-        total = float(table.sum())
+    def of(cls, table: Floats, seen: int) -> "_Scores":
+        """Of the rows, those of the first `seen` tracks are clusters."""
+        total, clusters = float(table.sum()), float(table[:seen].sum())
         of_identity = table.sum(axis=0)
         entropy = float(xlogy(total, total) - xlogy(of_identity, of_identity).sum())
-        return cls(table, total, entropy, int(total), total, 0.0, 0.0)
+        return cls(table, total, entropy, int(clusters), clusters, 0.0, 0.0)
 
     def merge(self, row: int, other: int) -> bool:
         """Row `other` becomes part of `row`; whether both held named tracks, so that K has changed."""

@@ -13,6 +13,8 @@ import numpy as np
 from cluster.constraints import Floats, Integers
 
 Linkage = Literal["average", "complete", "ward", "single"]
+Merge = tuple[int, int, float]
+"""Cluster `other`, named by its lowest row, becomes part of cluster `row` < other at distance D: (row, other, D)."""
 
 
 def merge_clusters(
@@ -44,11 +46,8 @@ def merge_clusters(
     return _labels(parent)
 
 
-def merges(distances: Floats, cannot_link: Integers, linkage: Linkage) -> Iterator[tuple[int, int, float]]:
-    """All merges of `merge_clusters`, in their order, until constraints forbid every further one.
-
-    Each as (row, other, D): cluster `other`, named by its lowest row, becomes part of cluster `row` < other.
-    """
+def merges(distances: Floats, cannot_link: Integers, linkage: Linkage) -> Iterator[Merge]:
+    """All merges of `merge_clusters`, in their order, until constraints forbid every further one."""
     np.fill_diagonal(distances, np.inf)
     distances[cannot_link[:, 0], cannot_link[:, 1]] = distances[cannot_link[:, 1], cannot_link[:, 0]] = np.inf
     forest = _Forest(distances, linkage)

@@ -4,6 +4,7 @@ Database-side feature augmentation (Arandjelović & Zisserman, Three things ever
 retrieval, 2012, §5) with weights by similarity (Radenović et al., α-query expansion, 2018), under cannot-link †.
 """
 
+from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.sparse import csr_array
 
 from cluster.config import ClusterConfig, ExpandedConfig
 from cluster.constraints import Floats, Integers, Stop
-from cluster.linkage import merge_clusters, merges
+from cluster.linkage import Merge, merge_clusters, merges
 from cluster.tracks import Tracks, order_free
 
 
@@ -24,13 +25,23 @@ def expanded(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
     `stop`·t. Where K is given, t is the distance of the last merge that plain average linkage makes on its way to K.
     Cannot-link: merges that would break one are refused, exactly as `merge_clusters` defines it.
     """
-    settings = config.expanded
+    limit = np.inf if stop.threshold is None else config.expanded.stop * stop.threshold
+    distances = _drawn_distances(tracks, stop, config.expanded)
+    return merge_clusters(distances, tracks.cannot_link, "average", stop.clusters_or(1), limit)
+
+
+def expanded_merges(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Iterator[Merge]:
+    """Every merge of `expanded`, beyond its stop too, which says only how far tracks are drawn."""
+    return merges(_drawn_distances(tracks, stop, config.expanded), tracks.cannot_link, "average")
+
+
+def _drawn_distances(tracks: Tracks, stop: Stop, settings: ExpandedConfig) -> Floats:
+    """(n, n) cosine distances of the tracks after all rounds."""
     threshold = stop.threshold_or(np.inf) if stop.clusters is None else _last_merge(tracks, stop.clusters)
     similarities = 1 - tracks.distances()
     for _ in range(settings.rounds if len(tracks) > 1 else 0):
         similarities = _drawn_together(similarities, tracks.cannot_link, 1 - settings.near * threshold, settings)
-    limit = settings.stop * threshold if stop.clusters is None else np.inf
-    return merge_clusters(1 - similarities, tracks.cannot_link, "average", stop.clusters_or(1), limit)
+    return 1 - similarities
 
 
 def _last_merge(tracks: Tracks, clusters: int) -> float:

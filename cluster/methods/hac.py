@@ -4,13 +4,14 @@ The baseline of all four papers (Multi-Face §4.3, BCL §3.3). Each linkage is a
 two linkages stand side by side in `clusters` and in comparisons.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop
-from cluster.linkage import Linkage, merge_clusters
+from cluster.linkage import Linkage, Merge, merge_clusters, merges
 from cluster.tracks import Tracks, by_lowest_row, order_free
 
 
@@ -23,6 +24,11 @@ def hac(tracks: Tracks, stop: Stop, config: ClusterConfig, linkage: Linkage = "a
     `merge_clusters` defines it.
     """
     return by_lowest_row(order_free(partial(_merged, linkage=linkage))(tracks, stop, config))
+
+
+def hac_merges(tracks: Tracks, stop: Stop, config: ClusterConfig, linkage: Linkage = "average") -> Iterator[Merge]:
+    """Every merge of `hac`, beyond its stop too, which plays no part."""
+    return merges(tracks.distances(), tracks.cannot_link, linkage)
 
 
 def _merged(tracks: Tracks, stop: Stop, config: ClusterConfig, linkage: Linkage) -> Integers:

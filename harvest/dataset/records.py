@@ -98,7 +98,7 @@ class DerivedRecord(Record):
 
 
 class FailureRecord(Record):
-    """What could not be done with a movie, one for each kind of work and run; shown until that succeeds or a harvest."""
+    """What could not be done with a movie, one for each kind of work and run; until that succeeds or a harvest does."""
 
     movie_id: str
     uri: str

@@ -6,9 +6,12 @@ import pytest
 from cluster.config import ClusterConfig
 from cluster.constraints import Stop
 from cluster.curve import k_curve
-from cluster.methods.hac import hac
+from cluster.methods import METHODS
+from cluster.methods.hac import hac, hac_merges
 from cluster.metrics import score_movie
 from cluster.tracks import Tracks
+
+CONFIG = ClusterConfig()
 
 
 def people(seed, tracks=40):
@@ -18,38 +21,62 @@ def people(seed, tracks=40):
     return Tracks.of(rows / np.linalg.norm(rows, axis=1, keepdims=True), [[0, 1], [2, 3], [2, 4]]), who.tolist()
 
 
+def curve_of(tracks, who, *unknown):
+    return k_curve(hac_merges(tracks, Stop(), CONFIG), who, *unknown)
+
+
 @pytest.mark.parametrize("linkage", ["average", "complete", "ward"])
 def test_every_point_is_the_score_of_that_k(linkage):
     tracks, who = people(0)
-    curve = k_curve(tracks, who, linkage)
+    curve = k_curve(hac_merges(tracks, Stop(), CONFIG, linkage), who)
     assert curve.clusters[0] == len(who)
     assert (np.diff(curve.clusters) == -1).all()
     for k, wcp, nmi in zip(curve.clusters, curve.wcp, curve.nmi, strict=True):
-        labels = hac(tracks, Stop(clusters=int(k)), ClusterConfig(), linkage=linkage)
-        scored = score_movie(labels, who, tracks.cannot_link)
+        scored = score_movie(hac(tracks, Stop(clusters=int(k)), CONFIG, linkage=linkage), who, tracks.cannot_link)
         assert (wcp, nmi) == pytest.approx((scored.wcp, scored.nmi))
+
+
+@pytest.mark.parametrize("stop", [Stop(threshold=0.6), Stop(clusters=5)], ids=str)
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.merges])
+def test_what_a_method_came_to_lies_on_its_own_curve(name, stop):
+    tracks, who = people(3)
+    scored = score_movie(METHODS[name].cluster(tracks, stop, CONFIG), who, tracks.cannot_link)
+    curve = k_curve(METHODS[name].merges(tracks, stop, CONFIG), who)
+    (at,) = np.flatnonzero(curve.clusters == scored.clusters)
+    assert (curve.wcp[at], curve.nmi[at]) == pytest.approx((scored.wcp, scored.nmi))
 
 
 def test_tracks_that_nobody_named_cluster_and_count_for_nothing():
     tracks, who = people(1)
     who[:10] = [None] * 10
-    curve = k_curve(tracks, who, "average")
+    curve = curve_of(tracks, who)
     assert curve.clusters[0] == 30
     for k in range(4, 40):
-        scored = score_movie(hac(tracks, Stop(clusters=k), ClusterConfig()), who, [])
+        scored = score_movie(hac(tracks, Stop(clusters=k), CONFIG), who, [])
         (at,) = np.flatnonzero(curve.clusters == scored.clusters)
         assert curve.wcp[at] == pytest.approx(scored.wcp) or curve.nmi[at] == pytest.approx(scored.nmi)
 
 
-def test_thinning_keeps_the_small_ks_and_the_ends():
+def test_unknown_tracks_count_as_in_the_scores_of_a_clustering():
     tracks, who = people(2)
-    thin = k_curve(tracks, who, "average").thinned(12)
+    seen = np.arange(4, 40)
+    curve = curve_of(tracks.take(seen), who[4:], who[:4])
+    for k in (36, 12, 5):
+        labels = np.full(40, -1)
+        labels[seen] = hac(tracks.take(seen), Stop(clusters=k), CONFIG)
+        scored = score_movie(labels, who, [])
+        (at,) = np.flatnonzero(curve.clusters == scored.clusters)
+        assert (curve.wcp[at], curve.nmi[at]) == pytest.approx((scored.wcp, scored.nmi))
+
+
+def test_thinning_keeps_the_small_ks_and_the_ends():
+    thin = curve_of(*people(2)).thinned(12)
     assert len(thin.clusters) <= 12
     assert {2, 3, 4, 40} <= set(thin.clusters.tolist())
 
 
 @pytest.mark.parametrize("who", [[], ["a"], [None]], ids=["no track", "one track", "nobody named"])
 def test_the_edges_have_a_curve(who):
-    curve = k_curve(Tracks.of(np.ones((len(who), 1)), []), who, "average")
+    curve = curve_of(Tracks.of(np.ones((len(who), 1)), []), who)
     assert len(curve.clusters) == 1
     assert curve.nmi.tolist() == [1]

@@ -29,7 +29,8 @@ from workflows.report.kcurve import k_chart
 
 CONFIG = Config(comparison=ComparisonConfig(draws=500))
 HOSTILE = "<script>alert('x')</script>"
-CURVE = {"linkage": "average", "clusters": [60, 6, 2, 1], "wcp": [1, 0.9, 0.5, 0.3], "nmi": [0.7, 0.9, 0.4, 0]}
+CURVE = {"method": "hac", "clusters": [60, 6, 2, 1], "wcp": [1, 0.9, 0.5, 0.3], "nmi": [0.7, 0.9, 0.4, 0]}
+SCORES = {"clusters": 6, "identities": 8, "wcp": 0.9, "nmi": 0.9}
 
 
 def put(root: str, run: str, movie_id: str, labels: list[int], harvest_id: str = "", **notes: Any) -> None:
@@ -214,10 +215,21 @@ def test_the_page_fetches_nothing_and_takes_no_name_for_markup(root: str, tmp_pa
 
 
 def test_a_chart_has_both_curves_the_choice_and_the_truth() -> None:
-    chart = k_chart(CURVE, {"clusters": 6, "identities": 8, "wcp": 0.9, "nmi": 0.9})
+    chart = k_chart(CURVE, SCORES, "hac")
     assert chart
+    assert chart.own
+    assert chart.caption == "6 found of 8"
     assert chart.wcp.startswith("M100 0L")
     assert chart.chosen[0].left == pytest.approx(100 * np.log(6) / np.log(60), abs=0.01)
     assert chart.true == pytest.approx(100 * np.log(8) / np.log(60), abs=0.01)
     assert chart.chosen[0].top == pytest.approx(10)
-    assert k_chart({"clusters": [1], "wcp": [1], "nmi": [1], "linkage": "average"}, {}) is None
+    assert k_chart({"clusters": [1], "wcp": [1], "nmi": [1], "method": "hac"}, {}, "hac") is None
+
+
+def test_a_method_that_does_not_merge_stands_beside_curves_that_say_whose_they_are() -> None:
+    chart = k_chart(CURVE, SCORES, "hdbscan")
+    assert chart
+    assert not chart.own
+    assert chart.caption == "6 found of 8; hdbscan does not merge step by step, so the curves are hac's"
+    unsaid = {key: value for key, value in CURVE.items() if key != "method"}
+    assert k_chart(unsaid, SCORES, "hdbscan") is None, "nobody knows whose an earlier version's curve is"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cluster.constraints import Stop
 from cluster.curve import k_curve
-from cluster.methods import METHODS
+from cluster.methods import BESIDE, METHODS
 from cluster.metrics import score_movie
 from cluster.movie import cluster_movie
 from cluster.tracks import Tracks
@@ -38,7 +38,8 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     needs_faces = METHODS[job.method].needs_faces and earlier is None
     embedded = embed_movie(dataset, movie, tracks, model, job, needs_faces)
     named = identities(dataset, job.movie_id)
-    found = earlier or _clustered(job, movie, tracks, embedded, named, model.card if model else None)
+    stop = _stop(job, movie, named, embedded.threshold)
+    found = earlier or _clustered(job, tracks, embedded, stop, model.card if model else None)
     names = [named.get(int(track)) for track in tracks.track_ids]
     metrics = score_movie(found.labels, names, tracks.cannot_link, _frames(dataset, movie))
     answer = replace(found.answer, metrics=metrics)
@@ -51,7 +52,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
         **asdict(answer),
         "fingerprint": fingerprint(job, movie, digest),
         "labels": digest,
-        "k_curve": _curve(job, tracks, embedded, names) if metrics else None,
+        "k_curve": _curve(job, tracks, embedded, names, stop) if metrics else None,
     }
     table = _table(job, tracks, found.labels, notes["model"])
     commit_derived(dataset.store, "clusters", job.run, job.movie_id, movie.harvest_id, table, notes)
@@ -60,15 +61,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     return answer
 
 
-def _clustered(
-    job: ClusterJob,
-    movie: MovieRecord,
-    tracks: TrackSet,
-    embedded: Embedded,
-    named: dict[int, str],
-    card: ModelCard | None,
-) -> Earlier:
-    stop = _stop(job, movie, named, embedded.threshold)
+def _clustered(job: ClusterJob, tracks: TrackSet, embedded: Embedded, stop: Stop, card: ModelCard | None) -> Earlier:
     cast = cluster_movie(
         embedded.means,
         tracks.cannot_link,
@@ -116,12 +109,20 @@ def _stop(job: ClusterJob, movie: MovieRecord, named: dict[int, str], threshold:
     return Stop(clusters=int(job.k_from))
 
 
-def _curve(job: ClusterJob, tracks: TrackSet, embedded: Embedded, names: list[str | None]) -> dict[str, Any]:
-    """WCP and NMI against K, of the agglomeration that the method is or is nearest to."""
-    seen = Tracks.of(embedded.means, tracks.cannot_link)
-    curve = k_curve(seen, names, METHODS[job.method].linkage).thinned(job.config.cluster.curve_points)
+def _curve(
+    job: ClusterJob, tracks: TrackSet, embedded: Embedded, names: list[str | None], stop: Stop
+) -> dict[str, Any]:
+    """WCP and NMI against K, of the method where it merges; the name of the one that was scored stands with them."""
+    method = job.method if METHODS[job.method].merges else BESIDE
+    merging = METHODS[method].merges
+    assert merging is not None
+    unknown = np.zeros(len(names), bool) if embedded.unknown is None else embedded.unknown
+    seen = Tracks.of(embedded.means, tracks.cannot_link).take(np.flatnonzero(~unknown))
+    named, left_out = ([names[track] for track in np.flatnonzero(which)] for which in (~unknown, unknown))
+    merges = merging(seen, stop, job.config.cluster)
+    curve = k_curve(merges, named, left_out).thinned(job.config.cluster.curve_points)
     scores = {"wcp": curve.wcp.round(5).tolist(), "nmi": curve.nmi.round(5).tolist()}
-    return {"linkage": METHODS[job.method].linkage, "clusters": curve.clusters.tolist(), **scores}
+    return {"method": method, "clusters": curve.clusters.tolist(), **scores}
 
 
 def _frames(dataset: Dataset, movie: MovieRecord) -> NDArray[np.int64]:

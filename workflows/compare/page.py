@@ -116,7 +116,7 @@ def _curves(comparison: Comparison) -> list[CurvesOfRun]:
     found = []
     for run in comparison.runs:
         charts = (
-            (movie.movie_id, k_chart(movie.curve, movie.metrics.as_dict()))
+            (movie.movie_id, k_chart(movie.curve, movie.metrics.as_dict(), run.method))
             for movie in run.movies[: comparison.config.charts]
             if movie.curve and movie.metrics
         )

@@ -29,7 +29,7 @@ class Point:
 
 @dataclass(frozen=True)
 class KChart:
-    """WCP and NMI of an agglomeration at every K, where the clustering chose to stop, and how many people there are."""
+    """WCP and NMI of an agglomeration at every K, what the clustering came to, and how many people there are."""
 
     wcp: str
     """SVG path."""
@@ -39,15 +39,21 @@ class KChart:
     true: float
     """Where the true K lies, percent from the left."""
     caption: str
+    own: bool
+    """Whether the curves are of the clustering's own method; else of one beside which its points are shown."""
     x_ticks: tuple[Mark, ...]
     y_ticks: tuple[Mark, ...]
 
 
-def k_chart(curve: Mapping[str, Any], metrics: Mapping[str, Any]) -> KChart | None:
-    """The chart of a `k_curve` in a run's notes and the `cluster.metrics.Metrics` of the run; None of a single K."""
+def k_chart(curve: Mapping[str, Any], metrics: Mapping[str, Any], method: str) -> KChart | None:
+    """The chart of a `k_curve` in a run's notes, the `cluster.metrics.Metrics` of the run and its method.
+
+    None of a single K, and of a curve that does not say whose it is, as earlier runs kept them.
+    """
     ks = [int(k) for k in curve["clusters"]]
-    if len(ks) < 2:
+    if len(ks) < 2 or "method" not in curve:
         return None
+    own = curve["method"] == method
     found, true = int(metrics["clusters"]), int(metrics["identities"])
     axes = _Axes(max(*ks, found, true), min(*curve["wcp"], *curve["nmi"], metrics["wcp"], metrics["nmi"]))
     chosen = tuple(Point(axes.x(found), axes.y(metrics[name]), f"{metrics[name]:.3f}") for name in ("wcp", "nmi"))
@@ -56,7 +62,9 @@ def k_chart(curve: Mapping[str, Any], metrics: Mapping[str, Any]) -> KChart | No
         nmi=axes.path(ks, curve["nmi"]),
         chosen=(chosen[0], chosen[1]),
         true=axes.x(true),
-        caption=f"{found} found of {true}, {curve['linkage']} linkage",
+        caption=f"{found} found of {true}"
+        + ("" if own else f"; {method} does not merge step by step, so the curves are {curve['method']}'s"),
+        own=own,
         x_ticks=tuple(Mark(axes.x(k), f"{k:,}") for k in axes.round_ks()),
         y_ticks=tuple(Mark(axes.y(tenth / 10), f"{tenth / 10:g}") for tenth in axes.tenths()),
     )

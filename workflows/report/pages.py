@@ -173,7 +173,7 @@ def _scores(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
 def _k_chart(sheet: CastSheet) -> KChart | None:
     """The run's curve of scores against K, with the sheet's own scores; None where the run kept none."""
     curve = sheet.notes.get("k_curve")
-    return k_chart(curve, sheet.metrics) if curve and sheet.metrics else None
+    return k_chart(curve, sheet.metrics, str(sheet.notes.get("method"))) if curve and sheet.metrics else None
 
 
 def _drops(movie: Mapping[str, Any]) -> list[tuple[str, int]]:
