@@ -45,13 +45,16 @@ class ModelCard(BaseModel):
     output_size: int
     """d' of its own."""
     train_movies: tuple[str, ...]
-    """movie_id of the movies it was fitted to."""
+    """movie_id of the movies it learned from."""
     validation_movies: tuple[str, ...]
     """movie_id of the movies it was checked on."""
     train_tracks: int
     """Mined tracks of the training movies."""
     validation_tracks: int
     """Mined tracks of the validation movies."""
+    refit: bool = False
+    """Whether, once checked, it was fitted anew to the movies of both parts: the weights are of all of them, `held_out`
+    and `threshold` of the model that learned from `train_movies` alone."""
     threshold: float | None
     """Cosine distance at which clustering stops; null: not calibrated."""
     calibration: str
@@ -75,6 +78,16 @@ class ModelCard(BaseModel):
     """When, UTC, ISO 8601."""
     weights_sha256: str = ""
     """Of model.safetensors; filled in by `save_model`."""
+
+    @property
+    def fitted_movies(self) -> tuple[str, ...]:
+        """movie_id of every movie that the weights were fitted to, sorted: nothing measured on them is held out."""
+        return tuple(sorted(self.train_movies + self.validation_movies)) if self.refit else self.train_movies
+
+    @property
+    def fitted_tracks(self) -> int:
+        """Mined tracks of those movies."""
+        return self.train_tracks + self.validation_tracks * self.refit
 
 
 @dataclass(frozen=True)

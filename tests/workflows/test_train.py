@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import ray
+from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from harvest.dataset.commit import commit_movie
@@ -26,20 +27,22 @@ from train.checkpoint import Checkpoints
 from train.config import CalibrationConfig, FitConfig, MiningConfig, TrainConfig
 from train.normalise import l2_normalised
 from train.presets import filled, recipe
-from train.registry import load_model
+from train.registry import WEIGHTS, ModelCard, load_model
 from train.split import split_movies
+from train.subspace import fit_subspace
+from train.validation import total
 from workflows.cli import app
 from workflows.config import Config, RunConfig, load_config
 from workflows.corpus.places import Places
 from workflows.corpus.session import Session
 from workflows.corpus.training import _learn
 from workflows.labels import import_labels
-from workflows.train.closed_form import UNTOLD
+from workflows.train.closed_form import CLOSED_FORM, UNTOLD
 from workflows.train.corpus import Corpus
 from workflows.train.movies import MovieJob, measure_one
 from workflows.train.recipe import _settings
 from workflows.train.rows import read_learning
-from workflows.train.run import CLOSED_FORM, TrainSummary, train
+from workflows.train.run import TrainSummary, train
 from workflows.train.workers import FitJob, fit_on_worker
 
 QUICK = FitConfig(epochs=3, epoch_steps=1)
@@ -229,7 +232,7 @@ def test_embeddings_stored_as_unit_vectors_tell_no_quality_and_the_card_says_so(
         name: replace(movie, faces=[l2_normalised(faces) for faces in movie.faces]) for name, movie in movies().items()
     }
     card = trained(dataset(tmp_path, unit), CLOSED_FORM, tmp_path / "model").card
-    assert card.notes == (UNTOLD,)
+    assert UNTOLD in card.notes
     assert not load_model(tmp_path / "model").takes_faces
 
 
@@ -237,8 +240,41 @@ def test_the_closed_form_centres_faces_unless_told_not_to(corpus: str, tmp_path:
     trained(corpus, CLOSED_FORM, tmp_path / "centred")
     assert load_model(tmp_path / "centred").takes_faces
     plain = load_config(overrides=["train.centring.degree=null", "train.calibration.pairs=20"])
-    assert not trained(corpus, CLOSED_FORM, tmp_path / "plain", plain).card.notes
+    assert UNTOLD not in trained(corpus, CLOSED_FORM, tmp_path / "plain", plain).card.notes
     assert not load_model(tmp_path / "plain").takes_faces
+
+
+def test_the_closed_form_is_fitted_anew_to_all_movies_and_its_figures_are_of_the_one_that_was_checked(
+    corpus: str, tmp_path: Path
+) -> None:
+    def fit(name: str, *changed: str) -> ModelCard:
+        config = load_config(overrides=["train.centring.degree=null", "train.calibration.pairs=20", *changed])
+        return trained(corpus, CLOSED_FORM, tmp_path / name, config).card
+
+    whole, checked = fit("whole"), fit("checked", "train.subspace.refit=false")
+    assert (whole.refit, checked.refit) == (True, False)
+    assert whole.fitted_movies == tuple(sorted(movies()))
+    assert checked.fitted_movies == checked.train_movies == whole.train_movies
+    assert whole.fitted_tracks == whole.train_tracks + whole.validation_tracks > checked.fitted_tracks
+    assert whole.held_out == checked.held_out
+    assert "movies held out, by the model that had not seen them" in whole.calibration
+    assert "training movies" in checked.calibration
+    assert any(note.startswith(f"the weights are of all {len(movies())} movies") for note in whole.notes)
+
+    def solved(names: tuple[str, ...]) -> np.ndarray:
+        plain = load_config(overrides=["train.centring.degree=null"]).train
+        return fit_subspace(total(measure_one(MovieJob(corpus, name, plain)) for name in names).sums).V
+
+    for model, card in (("whole", whole), ("checked", checked)):
+        np.testing.assert_array_equal(load_file(tmp_path / model / WEIGHTS)["V"], solved(card.fitted_movies))
+
+
+def test_where_too_few_pairs_are_held_out_the_threshold_is_of_the_training_movies(corpus: str, tmp_path: Path) -> None:
+    pairs = load_config(overrides=["train.calibration.pairs=60"])
+    card = trained(corpus, CLOSED_FORM, tmp_path / "model", pairs).card
+    assert card.refit
+    assert card.threshold is not None
+    assert card.calibration.endswith(f"pairs of the {len(card.train_movies)} training movies")
 
 
 def test_both_a_preset_and_a_method_is_wrong_usage(castmine: Castmine, corpus: str, tmp_path: Path) -> None:

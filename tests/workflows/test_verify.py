@@ -51,12 +51,13 @@ def dataset(folder: Path, movies: dict[str, Movie], named: bool = True, together
     return str(folder / "dataset")
 
 
-def model(folder: Path, size: int = 8, kept: int = 8, pack: str = "imported-8", movies: tuple[str, ...] = ()) -> str:
-    """A model that keeps the first `kept` of `size` directions."""
+def model(folder: Path, size: int = 8, kept: int = 8, pack: str = "imported-8", movies: tuple[str, ...] = (),
+          checked_on: tuple[str, ...] = ()) -> str:  # fmt: skip
+    """A model that keeps the first `kept` of `size` directions; where it was checked on movies, fitted anew to all."""
     card = ModelCard(
         method="mvcorr-linear", pack=pack, pack_hash=pack, embedding_size=size, output_size=kept, train_movies=movies,
-        validation_movies=(), train_tracks=1, validation_tracks=0, threshold=None, calibration="", held_out={},
-        config={}, castmine_version="0", created="",
+        validation_movies=checked_on, refit=bool(checked_on), train_tracks=1, validation_tracks=0, threshold=None,
+        calibration="", held_out={}, config={}, castmine_version="0", created="",
     )  # fmt: skip
     save_model(folder, Subspace(V=np.eye(size)[:, :kept], mean=np.zeros(size)), card)
     return str(folder)
@@ -161,6 +162,8 @@ def test_notes_say_what_a_model_has_seen_and_that_it_is_of_another_pack(tmp_path
     root = dataset(tmp_path, two_movies())
     found = compared(root, model(tmp_path / "seen", movies=("a", "z")), model(tmp_path / "other", pack="buffalo"))
     assert found.rows[1].notes == ("was fitted to 1 of the 2 movies: on them its figures are not held out",)
+    anew = compared(root, model(tmp_path / "anew", movies=("a",), checked_on=("b",)))
+    assert anew.rows[1].notes == ("was fitted to 2 of the 2 movies: on them its figures are not held out",)
     assert found.rows[2].notes == ("was trained on embeddings of buffalo, and these are of imported-8",)
     assert "fitted to 1 of the 2 movies" in verification_page(found, CURVES)
 

@@ -55,8 +55,8 @@ def train(
 
     Refuses, with exit status 2, a corpus that is too small to learn anything but noise from.
     """
+    from workflows.train.closed_form import CLOSED_FORM
     from workflows.train.printed import train_json, trained
-    from workflows.train.run import CLOSED_FORM
     from workflows.train.run import train as run
 
     if preset and method:

@@ -46,7 +46,7 @@ def train_stage(session: Session) -> StageOutcome:
         return StageOutcome(STAGE, "refused", said, time.monotonic() - began)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", f"{error}; {_used(session)}", time.monotonic() - began)
-    said = f"{card.method} from {card.train_tracks} tracks of {len(card.train_movies)} movies{others}"
+    said = f"{card.method} from {card.fitted_tracks} tracks of {len(card.fitted_movies)} movies{others}"
     _note(session, inputs, "done", said, weights_digest(places))
     figures = {"model": str(places.model), "card": card.model_dump(mode="json", exclude={"config", "curve"})}
     return StageOutcome(STAGE, "done", f"{said} ({reason or 'forced'})", time.monotonic() - began, figures=figures)

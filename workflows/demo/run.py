@@ -135,7 +135,7 @@ def _learn(root: str, folder: Path, config: Config) -> tuple[str | None, list[st
         summary = train(root, "mvcorr-linear", folder, config)
     except TooLittleDataError as error:
         return None, ["refused, as it should; the demo goes on with the models' own embeddings", f"why: {error}"]
-    return summary.model, [f"learned from {summary.card.train_tracks} tracks"]
+    return summary.model, [f"learned from {summary.card.fitted_tracks} tracks"]
 
 
 def _found(state: MovieState) -> str:

@@ -11,6 +11,8 @@ def trained(summary: TrainSummary) -> None:
     """What was learned, from what, and what it gained on movies that it did not see."""
     card = summary.card
     checked = f"checked on {len(card.validation_movies)}"
+    if card.refit:
+        checked += f", then fitted to all {card.fitted_tracks} tracks of {len(card.fitted_movies)}"
     people = f", {card.train_identities} identities" if card.train_identities else ""
     out.print(f"{card.method}: {card.train_tracks} tracks of {len(card.train_movies)} movies{people}, {checked}")
     if card.curve:

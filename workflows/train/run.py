@@ -1,32 +1,28 @@
 """`castmine train`: mine every movie, learn, check on held-out movies, save model and card.
 
-The closed form is solved in closed_form.py, from sums movie by movie; networks are trained by recipe.py.
+The closed form is solved in closed_form.py, from sums movie by movie; networks are trained by recipe.py; what is said
+of either is written in card.py.
 """
 
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from harvest.dataset.read import Dataset
 from harvest.errors import TooLittleDataError
-from train.calibration import equal_error_threshold
 from train.centring import FaceCentring
 from train.config import TrainConfig
 from train.presets import filled, recipe
 from train.registry import ModelCard, refuse_other_folder, save_model
 from train.representation import Embedding
 from train.split import Split, split_movies
-from train.validation import Gain, MovieMeasures, held_out_gains, refused_gains
+from train.validation import MovieMeasures
 from workflows.config import Config
 from workflows.console import counted, meter
-from workflows.train.closed_form import solve
-from workflows.train.corpus import Corpus, Learned
+from workflows.train.card import card_of, refitted
+from workflows.train.closed_form import CLOSED_FORM, solve, solve_for
+from workflows.train.corpus import Corpus
 from workflows.train.movies import MovieJob, measure_movies, of_one_pack
-
-CLOSED_FORM = "mvcorr-linear"
-"""The method that needs no network, as `--method` names it; all others are recipes of train/presets.py."""
 
 
 @dataclass(frozen=True)
@@ -89,63 +85,17 @@ def train(
             from workflows.train.recipe import learn
 
             learned = learn(corpus, method, out, config.run, resume, shown.update)
-    card = _card(method, corpus, learned)
-    save_model(out, learned.embedding, card)
+        card = card_of(method, corpus, learned)
+        embedding = learned.embedding
+        if refitted(method, corpus):
+            embedding = solve_for(corpus, sorted(split.train + split.validation))
+    save_model(out, embedding, card)
     if not closed:
         from workflows.train.recipe import forget
 
         forget(out)
     mined = {movie_id: measures.sums.tracks for movie_id, measures in base.items()}
     return TrainSummary(str(out), card, mined, time.monotonic() - began)
-
-
-def _card(method: str, corpus: Corpus, learned: Learned) -> ModelCard:
-    split, config, movie = corpus.split, corpus.config, corpus.movie
-    after = corpus.total(learned.adapted, split.train)
-    gains, notes = _gains(corpus, learned, refuse=method == CLOSED_FORM)
-    threshold, how = _threshold(after, config, len(split.train))
-    return ModelCard(
-        method=method,
-        pack=movie.models,
-        pack_hash=movie.models_hash,
-        embedding_size=movie.embedding_size,
-        output_size=learned.embedding.output_size,
-        train_movies=split.train,
-        validation_movies=split.validation,
-        train_tracks=after.sums.tracks,
-        validation_tracks=sum(corpus.base[movie_id].sums.tracks for movie_id in split.validation),
-        threshold=threshold,
-        calibration=how,
-        held_out=gains,
-        config=config.model_dump(mode="json"),
-        notes=learned.notes + notes,
-        castmine_version=version("castmine"),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        **learned.facts,
-    )
-
-
-def _gains(corpus: Corpus, learned: Learned, refuse: bool) -> tuple[dict[str, Gain], tuple[str, ...]]:
-    """The closed form is refused where it learned noise; what somebody asked for by name is saved and says so."""
-    validation = corpus.split.validation
-    if not validation:
-        return {}, ()
-    before, after = corpus.total(corpus.base, validation), corpus.total(learned.adapted, validation)
-    if refuse:
-        return refused_gains(before, after, corpus.config), ()
-    gains, worse = held_out_gains(before, after, corpus.config)
-    return gains, (worse,) if worse else ()
-
-
-def _threshold(after: MovieMeasures, config: TrainConfig, movies: int) -> tuple[float | None, str]:
-    try:
-        found = equal_error_threshold(after.distances, config.calibration)
-    except TooLittleDataError as error:
-        return None, str(error)
-    return found.value, (
-        f"equal error {found.equal_error:.4f} between {found.positive_pairs} hard-positive pairs and "
-        f"{found.negative_pairs} cannot-link pairs of the {movies} training movies"
-    )
 
 
 def _refuse_few_movies(split: Split, config: TrainConfig) -> None:
