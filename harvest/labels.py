@@ -80,6 +80,7 @@ class FaceIndex:
         return int(first + np.abs(self._times[first:last] - time_s).argmin())
 
     def has_track(self, track_id: int) -> bool:
+        """Whether the movie has a face of this track."""
         return bool((self._tracks == track_id).any())
 
     def anchors_of(self, track_id: int) -> tuple[Anchor, ...]:

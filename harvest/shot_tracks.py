@@ -35,6 +35,7 @@ class SeenFaces:
     """(n,) bool: not within a dissolve."""
 
     def take(self, rows: Ints) -> "SeenFaces":
+        """The detections in these rows, in their order."""
         return SeenFaces(
             self.frames[rows],
             self.boxes[rows],

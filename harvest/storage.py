@@ -45,6 +45,7 @@ def open_filesystem(url: str, failure: type[CastmineError] = DatasetError) -> tu
 
 
 def is_local(fs: Any) -> bool:
+    """Whether an fsspec filesystem is this machine's own, where files have paths."""
     return isinstance(fs, LocalFileSystem)
 
 

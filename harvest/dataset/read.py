@@ -84,6 +84,7 @@ class Dataset:
         return self._movies(read_records(self.store, "records/movies"))
 
     def record(self, movie_id: str) -> MovieRecord | None:
+        """The commit record of a movie; None where it is not in the dataset. Raises DatasetError where unreadable."""
         return self._record(movie_record_path(movie_id), MovieRecord)
 
     def failures(self) -> list[FailureRecord]:
@@ -107,6 +108,7 @@ class Dataset:
         return self._derived(read_records(self.store, folder))
 
     def derived_record(self, table: str, run: str, movie_id: str) -> DerivedRecord | None:
+        """The record of what a run made for a movie in a derived table; None where it made nothing."""
         return self._record(derived_record_path(table, run, movie_id), DerivedRecord)
 
     def table(self, name: str, movie_id: str, columns: list[str] | None = None) -> pa.Table:

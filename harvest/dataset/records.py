@@ -16,11 +16,14 @@ HARVEST_STAGES = ("probe", "harvest", "finish")
 
 
 class Record(BaseModel):
+    """What every record has: frozen, of one version, and no field that is not known."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = SCHEMA_VERSION  # type: ignore[assignment]
 
     def to_json(self) -> bytes:
+        """As it lies in the dataset: UTF-8, a line a field."""
         return self.model_dump_json(indent=1).encode() + b"\n"
 
 
@@ -81,6 +84,7 @@ class MovieRecord(Record):
     committed_at: str
 
     def rows(self, table: str) -> int:
+        """Rows of the movie in a harvest table."""
         return self.shards[table].rows
 
 
@@ -141,10 +145,12 @@ def file_name(name: str) -> str:
 
 
 def movie_record_path(movie_id: str) -> str:
+    """Where a movie's commit record lies, relative to the dataset."""
     return f"records/movies/{file_name(movie_id)}.json"
 
 
 def derived_record_path(table: str, run: str, movie_id: str) -> str:
+    """Where the record of a run, movie and derived table lies, relative to the dataset."""
     return f"records/{table}/{file_name(run)}/{file_name(movie_id)}.json"
 
 

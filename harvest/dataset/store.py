@@ -115,6 +115,7 @@ class Store:
             return put_if(self.fs, self._path(relative), content, mark, lambda: self.put(relative, content))
 
     def exists(self, relative: str) -> bool:
+        """Whether there is such a file or folder. Raises DatasetError where the storage does not answer."""
         with said_plainly(self.full(relative)):
             return bool(self.fs.exists(self._path(relative)))
 
