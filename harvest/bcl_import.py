@@ -19,8 +19,10 @@ HEADER = "CVHCI_TRACKLABELS"
 def read_bcl(folder: Path) -> Iterator[ImportedMovie]:
     """Each video that has features, by name; tracks without a label are there and unnamed.
 
-    Raises CorpusError where the folder, a video's features or a label file is not as the release has it.
+    The folder may also be the release's checkout, which has both in `data`. Raises CorpusError where the folder, a
+    video's features or a label file is not as the release has it.
     """
+    folder = folder / "data" if (folder / "data/features").is_dir() else folder
     features = folder / "features"
     videos = sorted(path for path in features.glob("*") if path.is_dir()) if features.is_dir() else []
     if not videos:

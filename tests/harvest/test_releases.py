@@ -4,12 +4,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
 
 from harvest.bcl_import import read_bcl, read_ids
 from harvest.errors import CorpusError
+from harvest.imported import ImportedMovie
 from harvest.ssiam_import import read_ssiam
 from tests.conftest import shared
 
@@ -43,6 +45,20 @@ def test_bcl_tracks_stand_one_after_another_and_are_never_seen_together(tmp_path
     faces = movie.tables["faces"]
     assert faces["track_id"].to_pylist() == [7] * 4 + [11] * 2 + [300]
     assert np.array(faces["embedding"][4].as_py()) == pytest.approx(BCL[11][0], abs=1e-3)
+
+
+def test_the_checkout_of_the_release_serves_as_its_folder(tmp_path: Path) -> None:
+    bcl(tmp_path / "data")
+    assert [movie.movie_id for movie in read_bcl(tmp_path)] == ["bbt_s01e01"]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_any_float_and_a_single_face_without_its_dimension_are_read(tmp_path: Path, kind: type) -> None:
+    folder = bcl(tmp_path)
+    for track, faces in BCL.items():
+        np.save(folder / f"features/bbt_s01e01/{track}.npy", np.squeeze(faces).astype(kind))
+    (movie,) = read_bcl(folder)
+    assert movie.tables["tracks"]["faces"].to_pylist() == [4, 2, 1]
 
 
 def test_the_same_files_have_the_same_hash_and_another_name_another(tmp_path: Path) -> None:
@@ -91,13 +107,17 @@ def test_what_lacks_of_a_bcl_release_is_said(tmp_path: Path) -> None:
         list(read_bcl(folder))
 
 
+def tracks_of(counts: tuple[int, ...]) -> np.ndarray:
+    """The struct array of an episode's tracks."""
+    fields = [("labelid", "O"), ("numframes", "O"), ("trackerId", "O")]
+    return np.array([(3 + n % 2, count, 50 + n) for n, count in enumerate(counts)], dtype=fields)
+
+
 def ssiam(folder: Path, counts: tuple[int, ...] = (3, 1, 5), together: bool = False, **changed: Any) -> np.ndarray:
     """An episode as MATLAB writes it; returns its features (20, 5, tracks)."""
     folder.mkdir(parents=True, exist_ok=True)
     features = np.random.default_rng(1).normal(size=(20, 5, len(counts))).astype(np.float32)
-    fields = [("labelid", "O"), ("numframes", "O"), ("trackerId", "O")]
-    tracks = np.array([(3 + n % 2, count, 50 + n) for n, count in enumerate(counts)], dtype=fields)
-    variables = {"features_vgg": features, "Tracks": tracks} | changed
+    variables = {"features_vgg": features, "Tracks": tracks_of(counts)} | changed
     if together:
         scipy.io.savemat(folder / "buffy_s05e02.mat", variables)
     else:
@@ -105,6 +125,46 @@ def ssiam(folder: Path, counts: tuple[int, ...] = (3, 1, 5), together: bool = Fa
         (folder / "bbt").mkdir()
         scipy.io.savemat(folder / "bbt/bbt_s01e01.mat", {"Tracks": variables["Tracks"]})
     return features
+
+
+def newer(path: Path, **variables: np.ndarray) -> None:
+    """The variables as MATLAB writes them with -v7.3: HDF5 behind a header, dimensions reversed, fields references."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        refs = file.create_group("#refs#")
+        for name, array in variables.items():
+            if array.dtype.names is None:
+                file.create_dataset(name, data=array.T, chunks=True, compression="gzip")
+                continue
+            struct = file.create_group(name)
+            for field in array.dtype.names:
+                values = [np.full((1, 1), float(value)) for value in array[field]]
+                kept = [refs.create_dataset(f"{name} {field} {n}", data=each) for n, each in enumerate(values)]
+                if len(kept) == 1:
+                    struct.create_dataset(field, data=values[0])
+                else:
+                    struct.create_dataset(field, data=[[each.ref] for each in kept], dtype=h5py.ref_dtype)
+    with path.open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+
+
+@pytest.mark.parametrize("counts", [(3, 1, 5), (4,)], ids=["three tracks", "one track"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_an_episode_saved_by_version_7_3_is_the_same_movie(tmp_path: Path, counts: tuple[int, ...], kind: type) -> None:
+    features = ssiam(tmp_path / "earlier", counts)
+    (tmp_path / "newer").mkdir()
+    newer(tmp_path / "newer/bbt_s01e01_features_VGG2.mat", features_vgg=dropped(features.astype(kind)))
+    newer(tmp_path / "newer/bbt_s01e01.mat", Tracks=tracks_of(counts))
+    (earlier,), (later,) = read_ssiam(tmp_path / "earlier"), read_ssiam(tmp_path / "newer")
+    assert tables_and_names(earlier) == tables_and_names(later)
+
+
+def dropped(array: np.ndarray) -> np.ndarray:
+    """As MATLAB keeps it: without a last dimension of 1."""
+    return array[..., 0] if array.shape[-1] == 1 else array
+
+
+def tables_and_names(movie: ImportedMovie) -> tuple[Any, ...]:
+    return movie.movie_id, movie.identities, movie.embedding_size, movie.tables
 
 
 def test_ssiam_episodes_are_put_together_from_their_two_files(tmp_path: Path) -> None:
@@ -128,7 +188,22 @@ def test_one_file_with_both_and_a_single_track_are_read_too(tmp_path: Path) -> N
 WRONG_SSIAM: dict[str, tuple[dict[str, Any], str]] = {
     "other tracks": ({"counts": (3, 1), "features_vgg": np.ones((20, 5, 3))}, "does not fit the 2 tracks"),
     "more frames than features": ({"counts": (3, 9, 1)}, "numframes from 1 to 9, features have 5"),
-    "a field less": ({"Tracks": np.array([(3,)] * 3, dtype=[("labelid", "O")])}, "must have the fields labelid and nu"),
+    "a field less": (
+        {"Tracks": np.array([(3,)] * 3, dtype=[("labelid", "O")])},
+        "cannot be read as Tracks.numframes, a number",
+    ),
+    "text for a number": (
+        {"Tracks": np.array([("a", 3)] * 3, dtype=[("labelid", "O"), ("numframes", "O")])},
+        "cannot be read as Tracks.labelid, a number",
+    ),
+    "half a frame": (
+        {"Tracks": np.array([(3, 2.5)] * 3, dtype=[("labelid", "O"), ("numframes", "O")])},
+        "Tracks.numframes, a number for each of Tracks .not whole",
+    ),
+    "features that are no array": (
+        {"features_vgg": "a text"},
+        "cannot be read as features_vgg, an array of three dimensions",
+    ),
 }
 
 
@@ -146,7 +221,27 @@ def test_what_lacks_of_an_ssiam_release_is_said(tmp_path: Path) -> None:
     (tmp_path / "bbt/bbt_s01e01.mat").unlink()
     with pytest.raises(CorpusError, match="bbt_s01e01 has only features_vgg"):
         list(read_ssiam(tmp_path))
-    header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
-    (tmp_path / "bbt_s01e02.mat").write_bytes(header + b"\x00" * 400)
-    with pytest.raises(CorpusError, match=r"bbt_s01e02\.mat: is a MATLAB 7\.3 file"):
+
+
+@pytest.mark.parametrize("newest", [False, True], ids=["version 5", "version 7.3"])
+@pytest.mark.parametrize("left", [0, 60, 700, 2500])
+def test_a_file_that_is_cut_short_is_named(tmp_path: Path, left: int, newest: bool) -> None:
+    features = ssiam(tmp_path)
+    path = tmp_path / "bbt_s01e01_features_VGG2.mat"
+    if newest:
+        newer(path, features_vgg=features)
+    else:
+        scipy.io.savemat(path, {"features_vgg": features}, do_compression=True)
+    content = path.read_bytes()
+    assert len(content) > left or not newest
+    path.write_bytes(content[: min(left, len(content) - 20)])
+    with pytest.raises(CorpusError, match=r"bbt_s01e01_features_VGG2\.mat: cannot be read as"):
+        list(read_ssiam(tmp_path))
+
+
+def test_features_of_two_networks_are_not_taken_for_one(tmp_path: Path) -> None:
+    ssiam(tmp_path)
+    (tmp_path / "bbt_s01e01_features_VGG2.mat").rename(tmp_path / "bbt_s01e01_features_VGG1.mat")
+    ssiam(tmp_path / "again")
+    with pytest.raises(CorpusError, match=r"VGG1\.mat: has features_vgg of an episode of which .*VGG2\.mat has them"):
         list(read_ssiam(tmp_path))

@@ -61,7 +61,9 @@ def import_tracks(
 
 @import_app.command("bcl")
 def import_bcl(
-    folder: Annotated[Path, typer.Argument(help="Holds features/VIDEO/TRACK_ID.npy and ids/VIDEO.ids.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Holds features/VIDEO/TRACK_ID.npy and ids/VIDEO.ids: data/ of the release.")
+    ],
     dataset: DatasetOption,
     json_file: JsonOption = None,
 ) -> None:
@@ -80,6 +82,9 @@ def import_ssiam(
     json_file: JsonOption = None,
 ) -> None:
     """The published features of SSiam become movies of a dataset, their labelid standing for names.
+
+    Of BBT its authors leave out of their scores label 2, unknown people, and the highest, false detections; here they
+    count as two people.
 
     The release has no frame times: tracks stand one after another in the order of their numbers, and none is known to
     be seen together with another, so there are no cannot-links to learn from or to keep to.
