@@ -10,8 +10,8 @@ from cluster.constraints import Stop
 from cluster.metrics import score_corpus, score_movie
 from cluster.movie import cluster_movie
 from harvest.errors import TooLittleDataError
+from tests.train.fitted import as_trained, closed_form
 from tests.train.fitted import base as base_of
-from tests.train.fitted import closed_form
 from tests.train.tracks import phototracks
 from train.calibration import equal_error_threshold
 from train.mining import mine_movie
@@ -87,16 +87,15 @@ def test_with_its_own_threshold_k_comes_out_right_without_a_label(dev, trained):
 
 
 @pytest.mark.parametrize(
-    ("whole", "k_known", "by_threshold"), [(False, 0.62, 0.67), (True, 0.66, 0.66)], ids=["19 movies", "all 24"]
+    ("refit", "k_known", "by_threshold"), [(False, 0.62, 0.66), (True, 0.65, 0.66)], ids=["19 movies", "all 24"]
 )
-def test_the_error_of_the_base_that_centred_faces_remove(movies, dev, whole, k_known, by_threshold):
-    """The figures of the README, of people that training has not seen.
+def test_the_error_of_the_base_that_centred_faces_remove(movies, dev, refit, k_known, by_threshold):
+    """The figures of the README, of people that training has not seen; 0.65 where K is known is the goal.
 
-    `castmine train` fits 19 of the 24 movies and keeps 5 to check itself on; all 24 are what more movies would give.
+    `castmine train` fits 19 of the 24 movies, checks itself on the other 5, and is then fitted to all.
     """
-    names = movies if whole else split_movies(dict.fromkeys(movies)).train
-    assert len(names) == (24 if whole else 19)
-    fitted = closed_form(movies[name] for name in names)
+    learned = split_movies(dict.fromkeys(movies)).train
+    fitted = as_trained(movies) if refit else closed_form(movies[name] for name in learned)
     base, model = score(dev, known), score(dev, known, of_movie=fitted.means)
     assert removed(base, model) >= k_known
     of_dev = base_of(dev.values()).threshold  # as `castmine cluster` calibrates a pack: on what it clusters
