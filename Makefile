@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 STAMP := $(VENV)/.installed
 DEMO := demo
+# Two processes, each with its own Ray, bucket server and folders; a file's tests stay together and share what they made.
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all bench soak lint setup clean
@@ -15,10 +17,10 @@ demo: $(STAMP)  ## a short movie of real faces through every stage, to its cast 
 	@$(VENV)/bin/castmine demo --out $(DEMO)
 
 test: lint  ## style, types and the tests that take seconds; under 20 minutes from nothing
-	@$(VENV)/bin/pytest -m "not slow"
+	@$(VENV)/bin/pytest -m "not slow" $(TWO)
 
-test-all: lint  ## the tests that take minutes too
-	@$(VENV)/bin/pytest
+test-all: test  ## the tests that take minutes too
+	@$(VENV)/bin/pytest -m slow
 
 bench: $(STAMP)  ## every benchmark of tests/bench, one after another
 	@set -e; for file in tests/bench/[!_]*.py; do \
