@@ -45,7 +45,9 @@ class RunConfig(Section):
     segments_per_worker: int = Field(200, ge=1)
     """A worker makes room for a new one after so many pieces of work: what native libraries leak goes with it."""
     attempts: int = Field(3, ge=1)
-    """How often work is tried whose worker was lost, hung or ran out of memory."""
+    """How often work is tried over which a worker crashes, hangs or takes too much memory."""
+    losses: int = Field(10, ge=0)
+    """How often work is tried again whose machine was lost or had no memory left: that is not the movie's fault."""
     stall_s: float = Field(120, gt=0)
     """A worker without progress for so many seconds is killed."""
     start_s: float = Field(120, gt=0)

@@ -12,14 +12,21 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
+from ray.exceptions import RayError
 
-from harvest.errors import CastmineError
+from workflows.lost import (
+    LOST,
+    MachineLostError,
+    WorkerLostError,
+    first_line,
+    is_machines_fault,
+    machine_of,
+    why_unborn,
+)
 from workflows.metrics import show_queue
 from workflows.ray_cluster import cause, room
 
 POLL_S = 0.5
-LOST = (RayActorError, OutOfMemoryError, WorkerCrashedError)
 
 
 class Pulse(NamedTuple):
@@ -36,7 +43,7 @@ class Limits:
     """What a pool puts up with."""
 
     attempts: int
-    """How often a job is tried whose worker is lost. An error that the worker raises is final at once."""
+    """How often a job is tried that costs its worker. An error that the worker raises is final at once."""
     stall_s: float
     """Seconds without progress after which a worker is killed."""
     start_s: float = 120.0
@@ -45,6 +52,8 @@ class Limits:
     """A worker that holds more is killed."""
     jobs: int | None = None
     """After so many a worker makes room for a new one."""
+    losses: int = 10
+    """How often a job is tried again whose worker went with its machine, which is not held against the job."""
 
 
 @dataclass
@@ -57,17 +66,18 @@ class Job:
     weight: float = 0.0
     """Seconds or frames it takes: the heaviest goes first, so that none is the tail."""
     attempts: int = 0
-
-
-class WorkerLostError(CastmineError):
-    """A worker was killed, hung or ran out of memory as often as was allowed."""
+    """How often it was begun …"""
+    losses: int = 0
+    """… and how often of these its machine was to blame that it did not end."""
 
 
 @dataclass
 class _Worker:
     actor: Any
     result: Any
-    """What is being waited for: the end of its job; at first, that it is up."""
+    """What is being waited for: the end of its job; at first, that it is up, and the machine where."""
+    machine: str = ""
+    """Ray's id of it."""
     up: bool = False
     job: Job | None = None
     pulse: Any = None
@@ -142,7 +152,7 @@ class Pool:
         busy = sum(worker.job is not None for worker in self._workers)
         while len(self._workers) < min(self._size, busy + len(self._queue)):
             actor = self._start()
-            self._workers.append(_Worker(actor, actor.progress.remote()))
+            self._workers.append(_Worker(actor, actor.__ray_call__.remote(machine_of)))
         for worker in self._workers:
             if worker.up and worker.job is None and self._queue:
                 worker.job = heapq.heappop(self._queue)[2]
@@ -175,13 +185,13 @@ class Pool:
     def _welcome(self, worker: _Worker) -> None:
         """A new worker is up, or could not be started: then another one is, as often as a job is tried."""
         try:
-            ray.get(worker.result)
+            worker.machine = ray.get(worker.result)
             worker.up, self._unborn = True, 0
         except RayError as error:
             self._dismiss(worker)
-            self._unborn += 1
+            self._unborn += not is_machines_fault(error, worker.machine)  # another may serve: `start_s` ends that
             if self._unborn >= self._limits.attempts:
-                raise WorkerLostError(_unborn(error)) from error
+                raise WorkerLostError(why_unborn(error)) from error
 
     def _check_room(self) -> None:
         """Where no worker at all comes up, say so: those that wait for room while others work cost nothing."""
@@ -219,24 +229,20 @@ class Pool:
 
     def _lost(self, worker: _Worker, job: Job, error: BaseException) -> list[tuple[Job, Any]]:
         self._dismiss(worker)
-        if job.attempts < self._limits.attempts:
+        blameless = is_machines_fault(error, worker.machine)
+        job.losses += blameless
+        if job.losses > self._limits.losses:
+            said = f"its machine was lost or had no memory left ({first_line(error)})"
+            return [
+                (job, MachineLostError(f"{job.key}: {said}; nothing is wrong with it (tried {job.attempts} times)"))
+            ]
+        if blameless or job.attempts - job.losses < self._limits.attempts:
             self._add([job])
             return []
-        reason = worker.verdict or f"its worker was lost ({_first_line(error)}): see the memory of the machine"
-        return [(job, WorkerLostError(f"{job.key}: {reason} (tried {job.attempts} times)"))]
+        reason = worker.verdict or f"its worker was lost ({first_line(error)}): see the memory of the machine"
+        return [(job, WorkerLostError(f"{job.key}: {reason} (tried {job.attempts - job.losses} times)"))]
 
     def _dismiss(self, worker: _Worker) -> None:
         """Let a worker go, for good: one that is only out of reach must not keep its core."""
         self._workers.remove(worker)
         ray.kill(worker.actor)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _unborn(error: BaseException) -> str:
-    """Why a worker could not be started: its own error is last in what Ray says."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    remedy = "; every machine needs castmine and its pins: infra/README.md" if "ModuleNotFound" in str(error) else ""
-    return f"no worker could be started ({reason}){remedy}"

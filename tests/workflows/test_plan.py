@@ -158,6 +158,8 @@ def test_a_movie_that_cost_as_many_workers_as_allowed_is_left_out_until_asked_or
     assert planned() == "todo"
     note(CONFIG.run.attempts, "VideoDecodeError")
     assert planned() == "todo", "met again in seconds"
+    note(CONFIG.run.attempts, "MachineLostError")
+    assert planned() == "todo", "nothing is wrong with the movie"
     note(CONFIG.run.attempts)
     os.utime(movie.uri, (1, 1))
     assert planned() == "todo", "a new file"

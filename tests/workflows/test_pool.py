@@ -11,7 +11,8 @@ import pytest
 import ray
 
 from harvest.errors import VideoDecodeError
-from workflows.pool import Job, Limits, Pool, Pulse, WorkerLostError
+from workflows.lost import WorkerLostError
+from workflows.pool import Job, Limits, Pool, Pulse
 from workflows.ray_cluster import ray_cluster
 
 STALL_S = 2.0

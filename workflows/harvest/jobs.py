@@ -23,8 +23,9 @@ from workflows.harvest.plan import HarvestPlan, segment_minutes
 from workflows.harvest.quarantine import tried_with
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.journal.records import Usage
+from workflows.lost import WorkerLostError
 from workflows.metrics import count_failure
-from workflows.pool import Job, Limits, Pool, WorkerLostError
+from workflows.pool import Job, Limits, Pool
 from workflows.ray_cluster import check_gpus, ray_cluster
 
 FINISH_WEIGHT = 1e12
@@ -72,7 +73,7 @@ class HarvestRun:
                 return actor.remote(self._dataset.root, self._pack, self._config, self._force)
 
             allowed = int(options["memory"] * run.memory_excess)
-            limits = Limits(run.attempts, run.stall_s, run.start_s, allowed, run.segments_per_worker)
+            limits = Limits(run.attempts, run.stall_s, run.start_s, allowed, run.segments_per_worker, run.losses)
             self._workers = run.workers or cores
             pool = Pool(start, self._workers, limits)
 

@@ -1,4 +1,4 @@
-"""Movies that workers were lost over: a run leaves out what has cost as many as it allows, until asked to try again."""
+"""Movies that cost their workers: a run leaves out what has cost as many as it allows, until asked to try again."""
 
 import hashlib
 import json
@@ -11,7 +11,8 @@ from harvest.identity import config_hash, source_stamp
 from workflows.config import Config
 
 QUARANTINING = "WorkerLostError"
-"""A worker that was killed, hung or took too much memory. Other errors are final at once and cost seconds to meet."""
+"""A worker crashed, hung or took too much memory over the movie itself. What a machine did is no fault of the movie's,
+and other errors are final at once and cost seconds to meet."""
 
 
 def tried_with(movie: Movie, pack: Pack, config: Config) -> str:

@@ -1,0 +1,109 @@
+"""A worker that goes with its machine: its work is done elsewhere, and nothing is held against it. On several machines,
+as far as Ray can tell, that really go or really run out of memory."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from tests.workflows.faults import wait_for
+from tests.workflows.test_pool import STALL_S, Worker, job
+from workflows.lost import LOST, MachineLostError, WorkerLostError, first_line, is_machines_fault
+from workflows.pool import Job, Limits, Pool
+from workflows.ray_cluster import ray_cluster
+
+MACHINE = {"object_store_memory": 100 * 2**20}
+
+
+class Waiter(Worker):
+    def wait_once(self, name: str) -> str:
+        """Hang where it is begun first."""
+        return self.hang(name) if not self._begun(name) else self.succeed(name)
+
+    def _begun(self, name: str) -> bool:
+        return self._notes.exists() and name in self._notes.read_text().split()
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Cluster]:
+    """A head that gives away no core, which the pool's driver has joined."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False} | MACHINE)
+    try:
+        with ray_cluster(cluster.address):
+            yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def add(machines: Cluster, mark: str) -> Any:
+    """A machine that `on` finds."""
+    return machines.add_node(num_cpus=1, resources={mark: 1}, **MACHINE)
+
+
+def on(mark: str, worker: type[Worker] = Worker) -> Any:
+    """Starts workers on the machines with this mark only."""
+    return ray.remote(worker).options(resources={mark: 1}, max_restarts=0, max_task_retries=0, max_concurrency=2)
+
+
+def run(one: Job, notes: Path, mark: str, losses: int, meanwhile: Callable[[], None]) -> Any:
+    """The end of a job that may cost no worker."""
+    actor = on(mark, Waiter)
+    ended: list[Any] = []
+    limits = Limits(attempts=1, stall_s=30 * STALL_S, start_s=60, losses=losses)
+    Pool(lambda: actor.remote(str(notes)), 1, limits).run(
+        [one], lambda _, result: ended.append(result) or [], lambda units: meanwhile() if notes.exists() else None
+    )
+    (end,) = ended
+    return end
+
+
+@pytest.mark.parametrize("in_order", [False, True], ids=["power is cut", "called back"])
+def test_work_whose_machine_goes_is_done_on_another_and_not_held_against_it(
+    machines: Cluster, tmp_path: Path, in_order: bool
+) -> None:
+    one, mark = job("wait_once"), f"goes in order: {in_order}"
+    left = [add(machines, mark)]
+
+    def goes() -> None:
+        if left:
+            add(machines, mark)
+            machines.remove_node(left.pop(), allow_graceful=in_order)
+
+    assert run(one, tmp_path / "notes", mark, 1, goes) == "wait_once"
+    assert (one.attempts, one.losses) == (2, 1)
+
+
+def test_work_whose_machines_go_too_often_ends_at_last_but_is_not_blamed(machines: Cluster, tmp_path: Path) -> None:
+    left = [add(machines, "goes")]
+    goes = lambda: machines.remove_node(left.pop()) if left else None  # noqa: E731
+    error = run(job("hang"), tmp_path / "notes", "goes", 0, goes)
+    assert isinstance(error, MachineLostError)
+    assert not isinstance(error, WorkerLostError)
+    assert "hang: its machine was lost" in str(error)
+    assert "nothing is wrong with it (tried 1 times)" in str(error)
+
+
+def test_a_machine_without_memory_left_is_to_blame_for_the_worker_that_ray_kills_there(
+    machines: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.001")  # as a machine that others have filled
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    add(machines, "full")
+    worker = on("full").remote(str(tmp_path / "notes"))
+    with pytest.raises(LOST) as killed:
+        ray.get(worker.hang.remote("hang"), timeout=60)
+    assert is_machines_fault(killed.value, "")
+    assert "memory" in first_line(killed.value)
+
+
+def test_a_worker_that_ends_on_a_machine_that_stays_is_lost_over_its_work(machines: Cluster, tmp_path: Path) -> None:
+    machine = add(machines, "stays")
+    worker = on("stays").remote(str(tmp_path / "notes"))
+    with pytest.raises(LOST) as killed:
+        ray.get(worker.die.remote("die"), timeout=60)
+    assert not is_machines_fault(killed.value, machine.node_id)
+    machines.remove_node(machine, allow_graceful=True)
+    wait_for(lambda: is_machines_fault(killed.value, machine.node_id))

@@ -1,0 +1,62 @@
+"""Workers that are lost: whether their work or their machine is to blame, and how that is said.
+
+Ray tells a process that ended (a crash, or a SIGKILL of whoever's) from a machine that went; no more. So an end that
+nobody explains is held against the work, which may have crashed its decoder; what the machine did is not.
+"""
+
+from typing import Any
+
+import ray
+from ray.exceptions import (
+    ActorUnavailableError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayActorError,
+    WorkerCrashedError,
+)
+
+from harvest.errors import CastmineError
+
+LOST = (RayActorError, NodeDiedError, OutOfMemoryError, WorkerCrashedError)
+"""What Ray raises for work whose worker is no more."""
+
+
+class WorkerLostError(CastmineError):
+    """A worker crashed, hung or took too much memory over its work as often as was allowed."""
+
+
+class MachineLostError(CastmineError):
+    """Workers were lost with their machines as often as was allowed: nothing is known of their work."""
+
+
+def machine_of(worker: Any) -> str:
+    """Ray's id of the machine on which this runs; `worker` is the actor whose process it is."""
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def is_machines_fault(error: BaseException, machine: str) -> bool:
+    """Whether a worker went because of its machine: gone, out of reach, called back, or out of memory.
+
+    Ray's memory monitor (`OutOfMemoryError`) picks a worker of a machine that is nearly full, whoever filled it; one
+    that holds more than its own share is killed before by the pool.
+
+    Args:
+        machine: as `machine_of` said; empty: the worker was lost before it could.
+    """
+    if isinstance(error, ActorUnavailableError | NodeDiedError | OutOfMemoryError):
+        return True
+    if isinstance(error, RayActorError) and error.preempted:
+        return True
+    return bool(machine) and machine not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in a line."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def why_unborn(error: BaseException) -> str:
+    """Why a worker could not be started: its own error is last in what Ray says."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    remedy = "; every machine needs castmine and its pins: infra/README.md" if "ModuleNotFound" in str(error) else ""
+    return f"no worker could be started ({reason}){remedy}"
