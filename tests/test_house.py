@@ -168,7 +168,7 @@ CONTRACT = {
     "corpus": "--config --only --limit --retry-failed --force --prune --dry-run --wait --set --json",
     "status": "--dataset --run --json",
     "failures": "--dataset --json",
-    "doctor": "--dataset --models --device --config --json",
+    "doctor": "--dataset --models --device --repair --config --json",
     "card": "--dataset --out",
     "vacuum": "--dataset --older-than --dry-run",
     "forget": "movie --dataset --yes",

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
 
 from harvest.dataset.read import Dataset
-from tests.workflows.conftest import Castmine, Harvested
+from tests.harvest import small_dataset
+from tests.workflows.conftest import Castmine, Harvested, digests
 from tests.workflows.test_status import writer
 from workflows.config import load_config
 from workflows.doctor import machine
@@ -69,15 +71,43 @@ def test_a_native_library_that_cannot_be_loaded_is_a_finding_and_no_traceback() 
     assert "pip install" in found.remedy
 
 
-def test_a_missing_shard_is_found_before_a_reader_meets_it(harvested: Harvested, tmp_path: Path) -> None:
+def finding(root: Path, what: str, mend: bool = False) -> Finding:
+    (found,) = (finding for finding in dataset(str(root), mend) if finding.what == what)
+    return found
+
+
+def test_lost_shards_are_found_and_made_again_by_the_commands_that_the_doctor_names(
+    castmine: Castmine, harvested: Harvested, tmp_path: Path
+) -> None:
     root = harvested.copy(tmp_path)
-    record = Dataset.open(root).record("hamilton")
+    castmine("cluster", "-d", root)
+    opened = Dataset.open(root)
+    record, clustered = opened.record("hamilton"), opened.derived_record("clusters", "hac", "hamilton")
     assert record
-    (root / record.shards["faces"].path).unlink()
-    (shards,) = (finding for finding in dataset(str(root)) if finding.what == "shards")
-    assert shards.state == "broken"
-    assert "hamilton" in shards.said
-    assert "--force" in shards.remedy
+    assert clustered
+    for shard in (record.shards["faces"], clustered.shard):
+        (root / shard.path).unlink()
+    found = finding(root, "shards")
+    assert (found.state, found.said) == ("broken", "lost or cut short: 2 shards of hamilton: clusters (hac), faces")
+    assert found.remedy == f"put the files back from a copy; or castmine doctor --dataset {root} --repair"
+    mended = finding(root, "repair", mend=True)
+    harvest, cluster = mended.remedy.split("; ")
+    castmine(*shlex.split(harvest)[1:])
+    castmine(*shlex.split(cluster.partition(", as it made")[0])[1:])
+    assert states(dataset(str(root)))["shards"] == "works"
+    assert digests(root) == digests(harvested.dataset)
+    again = opened.derived_record("clusters", "hac", "hamilton")
+    assert again
+    assert again.shard == clustered.shard
+    assert finding(root, "repair", mend=True).said == "no record had to be taken back"
+
+
+def test_lost_labels_are_to_be_given_again(harvested: Harvested, tmp_path: Path) -> None:
+    dataset_of_labels = small_dataset.make(tmp_path / "dataset")
+    (record,) = dataset_of_labels.derived_records("labels")
+    (tmp_path / "dataset" / record.shard.path).unlink()
+    found = finding(tmp_path / "dataset", "shards")
+    assert found.remedy == "put the files back from a copy; or castmine labels import, for labels were given by hand"
 
 
 def test_a_dataset_that_is_not_there_yet_is_absent_and_looking_for_it_makes_nothing(tmp_path: Path) -> None:

@@ -7,43 +7,32 @@ from uuid import uuid4
 
 from harvest.dataset.lease import holder
 from harvest.dataset.read import MARKER, Dataset
-from harvest.dataset.records import MovieRecord
 from harvest.dataset.store import Store
 from harvest.errors import CastmineError
 from workflows.console import duration
 from workflows.doctor.finding import Finding
 from workflows.doctor.machine import LEAST_FREE_GB
+from workflows.doctor.shards import repair, shards
 from workflows.journal.records import FOLDER, latest_journal
 from workflows.lease import describe, utc_clock
 
 
-def dataset(root: str) -> list[Finding]:
-    """All that can be said of the dataset at `root`."""
+def dataset(root: str, mend: bool = False) -> list[Finding]:
+    """All that can be said of the dataset at `root`; `mend`: once what can be repaired is."""
     store = Store(root)
     if not store.exists(MARKER):
         said = f"{root}: none yet; castmine harvest makes it"
         return [Finding("dataset", "absent", said), *_creatable(store)]
     opened = Dataset.open(root)
+    mended = [repair(opened)] if mend else []
     records, failures = opened.records(), opened.failures()
     said = f"{root}: {len(records)} movies, {sum(record.rows('tracks') for record in records)} tracks"
-    found = [Finding("dataset", "works", said), _shards(store, records), _writable(store), _space(store)]
+    found = [*mended, Finding("dataset", "works", said), shards(opened), _writable(store), _space(store)]
     if failures:
         advice = f"castmine failures --dataset {root}"
         failed = len({failure.movie_id for failure in failures})
         found.append(Finding("failures", "absent", f"{failed} movies could not be done", advice))
     return [finding for finding in [*found, _held(store), _at_work(store)] if finding]
-
-
-def _shards(store: Store, records: list[MovieRecord]) -> Finding:
-    """Whether the files are there that the records name: by one listing."""
-    paths = [shard.path for record in records for shard in record.shards.values()]
-    there = store.files("shards")
-    missing = [path for path in paths if path not in there]
-    if missing:
-        movies = sorted({path.split("/")[2] for path in missing})
-        remedy = "harvest them again: castmine corpus --force, or restore them from a copy"
-        return Finding("shards", "broken", f"{len(missing)} missing, of {', '.join(movies[:5])}", remedy)
-    return Finding("shards", "works", f"{len(paths)} looked for, all there")
 
 
 def _creatable(store: Store) -> list[Finding]:

@@ -13,8 +13,8 @@ from workflows.doctor.finding import Check, Finding, examined
 COLOURS = {"works": "green", "absent": "yellow", "broken": "red"}
 
 
-def examine(config: Config, models: str, root: str | None, address: str | None) -> list[Finding]:
-    """Every check, printed at once: some take seconds."""
+def examine(config: Config, models: str, root: str | None, address: str | None, mend: bool = False) -> list[Finding]:
+    """Every check, printed at once: some take seconds. `mend`: repair the dataset before it is looked at."""
     checks: list[tuple[str, Check]] = [
         ("packages", machine.packages),
         ("decoders", machine.decoders),
@@ -26,7 +26,7 @@ def examine(config: Config, models: str, root: str | None, address: str | None) 
         ("ray", lambda: machine.ray(address, config)),
     ]
     if root:
-        checks.append(("dataset", lambda: dataset.dataset(root)))
+        checks.append(("dataset", lambda: dataset.dataset(root, mend)))
     findings = []
     for what, check in checks:
         for finding in examined(what, check):
