@@ -20,7 +20,7 @@ from tests.workflows.conftest import Castmine, Harvested, Ran, digests
 ODD_IDS = ("../up", "a/b", "..", "it's", 'say "hi"', "東京 ü")
 
 
-def film(path: Path, frames: int = 50, seed: int = 0) -> Path:
+def film(path: Path, frames: int = 12, seed: int = 0) -> Path:
     """A small movie of drifting colours: nobody is in it."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
