@@ -54,6 +54,7 @@ def test_a_run_can_be_watched_from_another_process_and_a_killed_driver_gives_no_
         process.communicate()
     said = castmine("status", "-d", dataset).out
     assert "no sign of life since" in said
+    assert " running " not in said, "nothing is"
     assert "the same command goes on" in said
 
 
@@ -88,15 +89,22 @@ def test_a_run_without_anything_to_do_writes_no_journal(castmine: Castmine, harv
     assert run_ids(store) == before
 
 
+def _interrupted_in_ray() -> SystemError:
+    error = SystemError("<cyfunction CoreWorker.wait> returned a result with an exception set")
+    error.__cause__ = KeyboardInterrupt()
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
         (None, "done"),
         (ValueError("the disk is full"), "broken"),
         (KeyboardInterrupt(), "interrupted"),
+        (_interrupted_in_ray(), "interrupted"),
         (SystemError("returned a result with an exception set"), "broken"),
     ],
-    ids=["nothing", "an error", "Ctrl-C", "an error of Ray's own code"],
+    ids=["nothing", "an error", "Ctrl-C", "Ctrl-C while Ray waits", "an error of Ray's own code"],
 )
 def test_a_journal_says_how_its_run_ended(
     harvested: Harvested, tmp_path: Path, error: BaseException | None, outcome: str
@@ -110,7 +118,7 @@ def test_a_journal_says_how_its_run_ended(
     assert journal.outcome == outcome
     assert journal.ended_at
     assert journal.silent_s() is None
-    assert journal.note == (str(error) or type(error).__name__ if error else "")
+    assert journal.note == (str(error) if outcome == "broken" else "")
 
 
 def test_a_journal_beats_while_its_run_says_nothing_and_asks_what_it_follows(
@@ -172,6 +180,28 @@ def test_the_journal_of_a_thousand_movies_is_small_and_quickly_told(harvested: H
     assert journal.movies["0003"].frames == 350
 
 
+def test_a_resumed_run_counts_what_an_earlier_one_has_done_but_not_for_its_speed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("workflows.journal.harvesting.time.monotonic", lambda: clock[0])
+    resumed = MovieState(Movie("resumed", "r.mp4"), total=1000, duration_s=40, earlier=600)
+    fresh = MovieState(Movie("fresh", "f.mp4"), total=1000, duration_s=40)
+    watch = HarvestWatch({"resumed": resumed, "fresh": fresh, "kept": MovieState(Movie("kept", "k.mp4"), "skipped")})
+    watch({}, Usage(workers=1))
+    begun = watch.fields()
+    assert (begun["frames"], begun["total"], begun["rate"]) == (600, 2000, 0)
+    assert begun["movies"]["resumed"].state == "waiting", "nobody is at work on what is left of it"
+    clock[0] += 10
+    watch({"resumed: frames 600-1000": 100.0}, Usage(workers=1))
+    later = watch.fields()
+    assert (later["frames"], later["rate"], later["eta_s"]) == (700, 10, 130)
+    assert later["counts"] == {"running": 1, "waiting": 1, "unchanged": 1}
+    resumed.state, resumed.frames = "done", 400
+    ended = watch.fields()["movies"]["resumed"]
+    assert (ended.frames, ended.earlier, ended.own_s()) == (1000, 600, 16)
+
+
 def test_only_so_many_journals_are_kept_the_latest_ones(harvested: Harvested, tmp_path: Path) -> None:
     dataset = harvested.copy(tmp_path)
     made = []
@@ -227,7 +257,7 @@ def test_failures_that_do_not_stand_any_more_are_not_shown(castmine: Castmine, h
     [
         ({"stage": "harvest", "frames": 50, "total": 200, "rate": 12.5, "eta_s": 12}, None, "25% of the frames · 12.5"),
         ({"stage": "harvest", "frames": 50, "total": 200, "rate": 12.5, "eta_s": 12}, None, "ETA 12 s"),
-        ({"stage": "harvest"}, None, "harvest · 0.0 frames/s · running for"),
+        ({"stage": "harvest"}, None, "harvest · running for"),
         ({"stage": "cluster hac", "rate": 12.5}, None, "cluster hac · running for"),
         ({"stage": "train"}, 200.0, "no sign of life since 2026-11-22 02:15:30 UTC (3 min 20 s ago)"),
         (

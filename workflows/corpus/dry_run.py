@@ -108,7 +108,7 @@ def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estima
 
 def _rate(last: Journal) -> float | None:
     """Movie-seconds a worker-second."""
-    seconds = sum(movie.duration_s for movie in last.movies.values() if movie.state == "done")
+    seconds = sum(movie.own_s() for movie in last.movies.values() if movie.state == "done")
     return seconds / last.usage.worker_s if seconds and last.usage.worker_s else None
 
 

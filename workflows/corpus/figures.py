@@ -34,14 +34,15 @@ def harvest_figures(journal: Journal) -> dict[str, Any]:
     """What the harvest of a run did and held; empty where there was nothing to harvest."""
     if not journal.movies:
         return {}
-    hours = sum(movie.duration_s for movie in journal.movies.values() if movie.state == "done") / 3600
+    hours = sum(movie.own_s() for movie in journal.movies.values() if movie.state == "done") / 3600
     wall, usage = journal.work_s, journal.usage
+    frames = journal.frames - sum(movie.earlier for movie in journal.movies.values())
     return {
         "movie_hours": round(hours, 4),
         "wall_s": round(wall, 3),
         "movie_hours_per_wall_hour": round(hours * 3600 / wall, 3) if wall else None,
-        "frames": round(journal.frames),
-        "frames_per_s": round(journal.frames / wall, 2) if wall else None,
+        "frames": round(frames),
+        "frames_per_s": round(frames / wall, 2) if wall else None,
         "workers": usage.workers,
         "worker_s": round(usage.worker_s, 3),
         "gpu_s": round(usage.gpu_s, 3),

@@ -160,6 +160,7 @@ class HarvestRun:
     def _harvested(self, movie: Movie, report: SegmentReport) -> list[Job]:
         state = self._states[movie.movie_id]
         state.frames += report.frames
+        state.earlier += report.earlier
         state.seconds.update(report.seconds)
         self._peak_bytes = max(self._peak_bytes, report.peak_bytes)
         self._out[movie.movie_id] -= 1
@@ -204,7 +205,7 @@ class HarvestRun:
 
     def _show(self, shown: Meter, units: dict[str, float]) -> None:
         total = sum(probe.facts.frames for probe in self._probes.values())
-        done = sum(state.frames for state in self._states.values()) + sum(units.values())
+        done = sum(state.frames + state.earlier for state in self._states.values()) + sum(units.values())
         ended = sum(state.state in ("done", "failed") for state in self._states.values())
         shown.update(min(done, total), total, f"{ended} of {len(self._states)} movies")
 

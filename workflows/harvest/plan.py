@@ -34,6 +34,8 @@ class MovieState:
     """Worker seconds by stage."""
     frames: int = 0
     """Source frames that workers have done."""
+    earlier: int = 0
+    """Source frames that an earlier run has done, and need not be done again."""
     total: int = 0
     """Source frames of the movie; 0: not opened in this run."""
     duration_s: float = 0

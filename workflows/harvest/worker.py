@@ -51,6 +51,8 @@ class SegmentReport:
     """By stage."""
     peak_bytes: int
     """Largest resident memory of the worker so far."""
+    earlier: int = 0
+    """Frames that an earlier run has done, and whose rows were there."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class HarvestWorker:
     def harvest(self, movie: Movie, probe: Probe, segment: Segment) -> SegmentReport:
         """Harvest one segment and stage it, unless an interrupted run has. Raises VideoDecodeError."""
         if is_staged(self._dataset.store, movie.movie_id, probe.harvest_id, segment):
-            return SegmentReport(0, {}, _peak_bytes())
+            return SegmentReport(0, {}, _peak_bytes(), earlier=segment.stop - segment.start)
         self._units, self._seconds = 0.0, defaultdict(float)
         config = self._config
         with self._copy.path(movie.uri, probe.stamp, self._reading) as path:

@@ -40,7 +40,8 @@ class HarvestWatch:
         for state in self._states.values():
             stages.update(dict(state.seconds))  # copied at once: the driver adds to it while this thread counts
         done, total = sum(movie.frames for movie in movies.values()), sum(movie.total for movie in movies.values())
-        rate = self._rate(done) if self._began else 0.0
+        earlier = sum(movie.earlier for movie in movies.values())
+        rate = self._rate(done - earlier) if self._began else 0.0
         unopened = sum(not movie.total and movie.state in ("waiting", "running") for movie in movies.values())
         return {
             "counts": dict(counts),
@@ -65,17 +66,21 @@ class HarvestWatch:
 
 def _progress(state: MovieState, running: Counter[str]) -> MovieProgress:
     movie_id, total = state.movie.movie_id, state.total
-    frames = state.frames + running[movie_id]
+    earlier = min(state.earlier, total)
+    frames = state.frames + earlier + running[movie_id]
     if state.state == "todo":
+        at_work = movie_id in running or frames > earlier
         return MovieProgress(
-            state="running" if frames or movie_id in running else "waiting",
+            state="running" if at_work else "waiting",
             frames=min(frames, total) if total else 0,
+            earlier=earlier,
             total=total,
             duration_s=state.duration_s,
         )
     return MovieProgress(
         state="failed" if state.state == "failed" else "done",
         frames=total if state.state == "done" else min(frames, total),
+        earlier=earlier,
         total=total,
         duration_s=state.duration_s,
         message=state.message,

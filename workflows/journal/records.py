@@ -31,10 +31,16 @@ class MovieProgress(_Part):
     state: Literal["waiting", "running", "done", "failed"]
     frames: int = 0
     """Source frames done."""
+    earlier: int = 0
+    """Of these, in an earlier run."""
     total: int = 0
     """Source frames there are; 0: not opened yet."""
     duration_s: float = 0
     message: str = ""
+
+    def own_s(self) -> float:
+        """Seconds of the movie that this run has done, by which its speed is measured; of a movie that is done."""
+        return self.duration_s * (1 - self.earlier / self.total) if self.total else 0.0
 
 
 class Usage(_Part):

@@ -16,6 +16,8 @@ from workflows.journal.records import Journal, latest_journal, read_journal, run
 SHOWN = 40
 """Movies in the table; of more, those at work and failed come first."""
 ORDER = ("running", "failed", "waiting", "done")
+LEFT = {"running": "unfinished", "waiting": "not begun"}
+"""What movies are that a run has left so."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,12 @@ def _print_run(journal: Journal, status: Status) -> None:
         markup=False,
         soft_wrap=True,
     )
+    over = journal.ended_at is not None or status.silent_s is not None
+    said = {state: LEFT.get(state, state) if over else state for state in (*ORDER, "unchanged")}
     if journal.movies:
-        out.print(_movies(journal))
+        out.print(_movies(journal, said))
     counts = Counter(journal.counts)
-    states = ", ".join(f"{counts[state]} {state}" for state in (*ORDER, "unchanged") if counts[state])
+    states = ", ".join(f"{counts[state]} {name}" for state, name in said.items() if counts[state])
     usage = journal.usage
     peak = f" · peak {usage.peak_bytes / 2**30:.2f} GiB a worker" if usage.peak_bytes else ""
     out.print(f"{states or 'no movie to harvest'} · {counted(usage.workers, 'worker')}{peak}", markup=False)
@@ -106,17 +110,19 @@ def _standing(journal: Journal, silent_s: float | None) -> str:
         return f"{journal.stage} · running for {age}"
     eta = "" if journal.eta_s is None else f" · ETA {duration(journal.eta_s)}"
     share = f"{journal.frames / journal.total:.0%} of the frames · " if journal.total else ""
-    return f"{journal.stage} · {share}{journal.rate:.1f} frames/s{eta} · running for {age}"
+    rate = f"{journal.rate:.1f} frames/s{eta} · " if journal.rate else ""
+    return f"{journal.stage} · {share}{rate}running for {age}"
 
 
-def _movies(journal: Journal) -> Table:
+def _movies(journal: Journal, said: dict[str, str]) -> Table:
+    """`said`: what a state is called."""
     table = table_of("movie", "state", "frames", "of", "", left=2)
     rows = sorted(journal.movies.items(), key=lambda row: (ORDER.index(row[1].state), row[0]))
     for movie_id, movie in rows[:SHOWN]:
         share = f"{movie.frames / movie.total:.0%}" if movie.total else ""
         colour = {"failed": "red", "running": "green"}.get(movie.state, "")
         total = str(movie.total) if movie.total else "?"
-        table.add_row(Text(movie_id), Text(movie.state, colour), str(movie.frames), total, share)
+        table.add_row(Text(movie_id), Text(said[movie.state], colour), str(movie.frames), total, share)
     if len(rows) > SHOWN:
         table.add_row(f"… and {len(rows) - SHOWN} more", "", "", "", "")
     return table

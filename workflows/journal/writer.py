@@ -81,7 +81,7 @@ class JournalWriter:
         self._thread.join()
         self.say(**self._source())
         self.say(outcome=self._outcome(error), ended_at=now(), eta_s=None)
-        if error is not None:
+        if self.journal.outcome == "broken":
             self.say(note=str(error) or type(error).__name__)
         self._write()
 
