@@ -95,11 +95,16 @@ def check_method(method: str, stop: Stop) -> None:
         raise ConfigError(f"{method} needs the number of characters or a threshold")
 
 
+def or_thriftier(method: str) -> str:
+    """The other way out for who has too little memory for a method, as the end of a sentence; of none nothing."""
+    fewest = min(METHODS, key=lambda name: METHODS[name].matrices)
+    return f", or choose {fewest}, which needs the least" * (METHODS[method].matrices > METHODS[fewest].matrices)
+
+
 def _check_memory(method: str, tracks: int, config: ClusterConfig) -> None:
     needed = METHODS[method].memory_gb(tracks)
     if needed > config.memory_gb:
         raise ConfigError(
-            f"{tracks} tracks need {needed:.1f} GB to be clustered by {method}, "
-            f"cluster.memory_gb is {config.memory_gb}; raise it where the machine has as much, or choose hac, "
-            "which needs the least"
+            f"{tracks} tracks need {needed:.1f} GB to be clustered by {method}, cluster.memory_gb is "
+            f"{config.memory_gb}; raise it where the machine has as much{or_thriftier(method)}"
         )

@@ -6,6 +6,7 @@ by what was fitted to the others without a person of it. 0 leaves that out.
 """
 
 import argparse
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def main() -> None:
         more = {"closed-form MvCorr, faces as they are": as_trained(train, degree=None)}
         more[f"closed-form MvCorr, as checked: of {len(learned)} movies"] = closed_form(learned)
         learning_table({name: with_movies(movies, fit) for name, fit in (fits | more).items()})
-        print("\nEvery method (V-measure / WCP / PCR at its own K; V-measure where K is known):\n")
+        print("\nEvery method (V-measure / WCP / PCR at its own K; V-measure where K is known; seconds of a core):\n")
         methods_table({name: with_movies(movies, fit) for name, fit in fits.items()})
         if folds := parser.parse_args().folds:
             print(f"\nCross-validation in {folds} parts of the training movies, no person on both sides:\n")
@@ -106,13 +107,19 @@ def learning_table(fits: dict[str, list[Scored]]) -> None:
 def methods_table(fits: dict[str, list[Scored]]) -> None:
     rows = []
     for method in METHODS:
-        row = [method]
+        row, seconds, tracks = [method], 0.0, 0
         for scored in fits.values():
-            found = score(scored, method, (lambda movie, fit: Stop()) if METHODS[method].finds_k else own)
-            row.append(f"{found.v_measure:.3f} / {found.wcp:.3f} / {found.pcr:.2f}")
+            found, spent = timed(scored, method, (lambda movie, fit: Stop()) if METHODS[method].finds_k else own)
+            seconds, tracks = seconds + spent, tracks + found.tracks
+            row.append(three(found))
             row.append("" if METHODS[method].finds_k else f"{score(scored, method, known).v_measure:.3f}")
-        rows.append(row)
-    markdown(["", *(f"{name}, {how}" for name in fits for how in ("own K", "known K"))], rows)
+        rows.append([*row, f"{seconds / tracks:.5f}"])
+    markdown(["", *(f"{name}, {how}" for name in fits for how in ("own K", "known K")), "s a track"], rows)
+
+
+def three(found: CorpusMetrics) -> str:
+    """V-measure, WCP and PCR, as the tables have them."""
+    return f"{found.v_measure:.3f} / {found.wcp:.3f} / {found.pcr:.2f}"
 
 
 def known(movie: Movie, fit: Fitted) -> Stop:
@@ -125,15 +132,23 @@ def own(movie: Movie, fit: Fitted) -> Stop:
 
 def score(scored: Sequence[Scored], method: str, choose: Choose) -> CorpusMetrics:
     """The movies clustered, as one."""
-    found = []
+    return timed(scored, method, choose)[0]
+
+
+def timed(scored: Sequence[Scored], method: str, choose: Choose) -> tuple[CorpusMetrics, float]:
+    """The movies clustered, as one, and the seconds of a core that the method took."""
+    found, seconds = [], 0.0
     for movie, fit in scored:
         faces = fit.faces(movie) if METHODS[method].needs_faces else None
-        cast = cluster_movie(fit.means(movie), movie.links, choose(movie, fit), method=method, faces=faces)
+        means = fit.means(movie)
+        began = time.process_time()
+        cast = cluster_movie(means, movie.links, choose(movie, fit), method=method, faces=faces)
+        seconds += time.process_time() - began
         assert cast.violations == 0
         found.append(score_movie(cast.labels, movie.identities, movie.links))
     corpus = score_corpus([metrics for metrics in found if metrics])
     assert corpus is not None
-    return corpus
+    return corpus, seconds
 
 
 def verified(scored: Sequence[Scored]) -> str:

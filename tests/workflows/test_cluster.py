@@ -53,6 +53,7 @@ def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) ->
     assert movie.clusters >= 3
     assert movie.violations == 0
     assert movie.metrics is None, "nobody has labelled anything"
+    assert cluster(root, None, CONFIG, k_from=3).method == "hac", "with nothing learned, what needs nothing"
     table = Dataset.open(root).derived("clusters", "hac-3", "hamilton")
     assert table is not None
     assert table["track_id"].to_pylist() == list(range(movie.tracks))

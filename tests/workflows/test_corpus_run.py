@@ -69,7 +69,7 @@ def kept(castmine: Castmine, harvested: Harvested, tmp_path_factory: pytest.Temp
 
 def test_the_first_run_goes_on_with_the_pack_where_there_is_too_little_to_learn_from(kept: Kept) -> None:
     report = kept.report()
-    assert kept.stages() == {"harvest": "unchanged", "train": "refused", "cluster hac": "done", "report": "done"}
+    assert kept.stages() == {"harvest": "unchanged", "train": "refused", "cluster cast": "done", "report": "done"}
     assert report["stages"][2]["clustered"] == ["hamilton"]
     assert report["movies"] | {"gone": 0} == {
         **{"in_corpus": 1, "done": 0, "unchanged": 1, "failed": 0},
@@ -86,7 +86,7 @@ def test_a_second_run_finds_nothing_to_do_and_loads_nothing_heavy(kept: Kept) ->
     assert kept.stages() == {
         "harvest": "unchanged",
         "train": "refused",
-        "cluster hac": "unchanged",
+        "cluster cast": "unchanged",
         "report": "unchanged",
     }
     assert kept.report()["seconds"] < 5
@@ -150,7 +150,7 @@ def test_a_stage_that_failed_makes_the_run_one_that_failed(castmine: Castmine, k
 @pytest.mark.slow
 def test_a_changed_setting_of_clustering_redoes_what_depends_on_it_and_no_more(castmine: Castmine, kept: Kept) -> None:
     castmine("corpus", "--config", kept.config, "--set", "cluster.threshold=0.2")
-    assert kept.stages() == {"harvest": "unchanged", "train": "refused", "cluster hac": "done", "report": "done"}
+    assert kept.stages() == {"harvest": "unchanged", "train": "refused", "cluster cast": "done", "report": "done"}
     assert kept.report()["stages"][2]["clustered"] == ["hamilton", "street"]
 
 

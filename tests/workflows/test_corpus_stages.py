@@ -55,7 +55,7 @@ def session(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_a_model_is_trained_once_for_its_movies_and_settings(session: Session) -> None:
     again = train_stage(session)
     assert (again.state, again.seconds) == ("unchanged", 0.0)
-    assert "of 2 movies" in again.said
+    assert "of 4 movies" in again.said, "two to learn from, two to check on, then fitted to all"
     assert model_folder(session.dataset, session.places, session.config, PACK) == str(session.places.model)
 
 
@@ -263,7 +263,7 @@ def test_a_movie_of_another_pack_is_left_out_by_name_and_stops_nothing(session: 
         ({"movies": "m", "dataset": "s3://b/films", "train": None}, "corpus.report is not set"),
         ({"movies": "m", "dataset": "f", "model": "s3://b/model"}, "corpus.model: s3://b/model is no folder"),
         ({"movies": "m", "dataset": "f", "report": "s3://b/sheets"}, "corpus.report: s3://b/sheets is no folder"),
-        ({"movies": "m", "dataset": "f", "clusterings": [{}, {}]}, "two are called 'hac'"),
+        ({"movies": "m", "dataset": "f", "clusterings": [{}, {}]}, "two are called 'cast'"),
     ],
 )
 def test_a_section_that_does_not_say_enough_is_refused(section: dict[str, object], message: str) -> None:

@@ -29,11 +29,11 @@ def config(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Conf
 def test_a_first_run_is_planned_as_it_was_chosen_and_fetches_nothing(config: Config, tmp_path: Path) -> None:
     estimate, reasons = plan_corpus(config, Choice())
     assert (estimate.movies, estimate.later, estimate.segments) == (2, 0, 2)
-    assert reasons == {"train": "not done yet", "cluster hac": "not done yet", "report": "not done yet"}
+    assert reasons == {"train": "not done yet", "cluster cast": "not done yet", "report": "not done yet"}
     estimate, _ = plan_corpus(config, Choice(selection=Selection(limit=1)))
     assert (estimate.movies, estimate.later) == (1, 1)
     estimate, reasons = plan_corpus(config, Choice(only="cluster"))
-    assert (estimate.movies, reasons) == (0, {"cluster hac": ""}), "without a harvest there is nothing to cluster"
+    assert (estimate.movies, reasons) == (0, {"cluster cast": ""}), "without a harvest there is nothing to cluster"
     estimate, _ = plan_corpus(config, replace(Choice(), selection=Selection(retry_failed=True)))
     assert estimate.movies == 0
     assert {path.name for path in tmp_path.iterdir()} == {"movies"}

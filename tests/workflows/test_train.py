@@ -28,7 +28,7 @@ from train.config import CalibrationConfig, FitConfig, MiningConfig, TrainConfig
 from train.normalise import l2_normalised
 from train.presets import filled, recipe
 from train.registry import WEIGHTS, ModelCard, load_model
-from train.split import split_movies
+from train.split import Split, split_movies
 from train.subspace import fit_subspace
 from train.validation import total
 from workflows.cli import app
@@ -42,8 +42,9 @@ from workflows.train.corpus import Corpus
 from workflows.train.movies import MovieJob, measure_one
 from workflows.train.recipe import _settings
 from workflows.train.rows import read_learning
-from workflows.train.run import TrainSummary, train
+from workflows.train.run import TrainSummary, _jobs, train
 from workflows.train.workers import FitJob, fit_on_worker
+from workflows.verify.run import _jobs as _verify_jobs
 
 QUICK = FitConfig(epochs=3, epoch_steps=1)
 CONFIG = Config(
@@ -113,7 +114,7 @@ def test_a_network_is_clustered_with_and_verified_as_any_model(corpus: str, tmp_
     card = json.loads(castmine("train", "-d", corpus, "--preset", "multiface-mvcorr", "-o", model, *quick))["card"]
     assert (card["method"], len(card["curve"])) == ("multiface-mvcorr", 2)
     clustered = json.loads(castmine("cluster", "-d", corpus, "--model", model))
-    assert (clustered["run"], clustered["overall"]["violations"], clustered["failed"]) == ("hac-deep", 0, {})
+    assert (clustered["run"], clustered["overall"]["violations"], clustered["failed"]) == ("hac-expanded-deep", 0, {})
     assert {movie["threshold"] for movie in clustered["movies"]} == {card["threshold"]}
     verified = json.loads(castmine("verify", "-d", corpus, "--model", model, "-o", tmp_path / "page"))
     assert [row["name"] for row in verified["representations"]] == ["base", "deep"]
@@ -290,7 +291,24 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_trained(corpus
 
 def job(root: str, folder: Path) -> FitJob:
     split = split_movies(dict.fromkeys(movies()))
-    return FitJob(root, "multiface-imptriplet", CONFIG.train, split, 8, "cpu", folder)
+    return FitJob(root, "multiface-imptriplet", CONFIG.train, split, 8, "cpu", folder, 1.0)
+
+
+def test_every_task_declares_the_memory_that_its_movie_takes(tmp_path: Path) -> None:
+    """An upper bound that follows the movie's faces, tracks and links; 5,000 tracks in pairs are 1.0 GB more."""
+    films = {"long": made_up_movie(1, tracks=60), "short": made_up_movie(2, tracks=20)}
+    opened = Dataset.open(dataset(tmp_path, films))
+    records, split = opened.records(), Split(("long",), ("short",))
+    mining = _jobs(opened, records, split, CONFIG.train)
+    verifying = _verify_jobs(opened, records, [], CONFIG)
+    assert [job.movie_id for job in mining] == [job.movie_id for job in verifying] == ["long", "short"]
+    faces = sum(len(faces) for faces in films["long"].faces)
+    record = opened.record("long")
+    assert record is not None
+    numbers = 8 * (faces + 60 * 4 + 2 * record.rows("links"))
+    assert mining[0].memory_gb == pytest.approx(0.5 + 32 * numbers / 1e9)
+    assert verifying[0].memory_gb - mining[0].memory_gb == pytest.approx(82 * 60 * 59 / 2 / 1e9)
+    assert [job.memory_gb for job in _jobs(opened, records, Split(("short",), ()), CONFIG.train)] < [0.5 + 1e-4]
 
 
 def weights(model: Path) -> bytes:

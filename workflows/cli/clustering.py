@@ -25,8 +25,12 @@ from workflows.submitted import lasting
 def cluster(
     dataset: DatasetOption,
     method: Annotated[
-        str, typer.Option(help="hac, hac-complete, hac-ward, hac-expanded, ball, affinity, hdbscan or videoclusternet.")
-    ] = "hac",
+        str | None,
+        typer.Option(
+            help="hac, hac-complete, hac-ward, hac-expanded, ball, affinity, hdbscan or videoclusternet.",
+            show_default="hac; with a model hac-expanded",
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL_DIR", help="A model that was trained.", show_default="the pack itself")
     ] = None,

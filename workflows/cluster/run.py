@@ -10,6 +10,7 @@ from pathlib import Path
 from cluster.config import ADAPTATION_NAMES, NEED_CHIPS, NEED_MODEL
 from cluster.methods import METHODS
 from cluster.metrics import CorpusMetrics, score_corpus
+from cluster.movie import or_thriftier
 from harvest.dataset.commit import note_failure
 from harvest.dataset.index import share_records
 from harvest.dataset.read import Dataset
@@ -24,6 +25,7 @@ from workflows.cluster.job import (
     ClusterJob,
     KFrom,
     adapted_name,
+    default_method,
     memory_gb,
     reads_faces,
     run_name,
@@ -54,7 +56,7 @@ class ClusterSummary:
 
 def cluster(
     root: str,
-    method: str,
+    method: str | None,
     config: Config,
     model: str | None = None,
     k_from: KFrom = "threshold",
@@ -67,7 +69,8 @@ def cluster(
 ) -> ClusterSummary:
     """Cluster the movies of a dataset (all, or those named) that no earlier run of the name clustered just so.
 
-    `kept`: hashes of packs whose calibrated threshold stays, although the corpus has changed since.
+    `method`: None: `default_method`. `kept`: hashes of packs whose calibrated threshold stays, although the corpus has
+    changed since.
 
     Raises:
         CastmineError: nothing could be begun: an empty dataset, an unknown movie or method, a model for another pack,
@@ -75,7 +78,7 @@ def cluster(
     """
     from workflows.cluster.thresholds import thresholds_for
 
-    began = time.monotonic()
+    began, method = time.monotonic(), method or default_method(model)
     _check_request(method, k_from, adapt, model)
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
@@ -200,7 +203,7 @@ class _Outcome:
 def _too_large(job: ClusterJob, movie: MovieRecord, needed: float, room: float) -> str:
     return (
         f"{job.movie_id}: {movie.rows('tracks')} tracks need {needed:.1f} GB to be clustered by {job.method}, the "
-        f"largest machine has {room:.1f} GB for tasks; use a larger one, or choose hac, which needs the least"
+        f"largest machine has {room:.1f} GB for tasks; use a larger one{or_thriftier(job.method)}"
     )
 
 

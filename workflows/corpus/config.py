@@ -8,22 +8,22 @@ from harvest.config import Section
 class ClusteringConfig(Section):
     """One clustering of every movie, kept under the name of a run."""
 
-    method: str = "hac"
-    """As `castmine cluster --method` names it."""
+    method: str | None = None
+    """As `castmine cluster --method` names it; null: hac-expanded through the model, hac while there is none."""
     adapt: str | None = None
     """As `castmine cluster --adapt` names it; null: none."""
     k_from: str | int = "threshold"
     """Number of characters: threshold, labels, corpus (its cast_size), or a number."""
     run: str | None = None
-    """Name of the clustering; null: its method, adaptation and, where known, K. It stays the same whether there is a
-    model or not."""
+    """Name of the clustering; null: its method, where none is named cast, its adaptation and, where known, K. It
+    stays the same whether there is a model or not."""
     model: bool = True
     """Through the trained model, once there is one; false: always as the pack embeds."""
 
     @property
     def name(self) -> str:
         known = None if self.k_from == "threshold" else str(self.k_from)
-        return self.run or "-".join(filter(None, (self.method, self.adapt, known)))
+        return self.run or "-".join(filter(None, (self.method or "cast", self.adapt, known)))
 
 
 class CorpusConfig(Section):

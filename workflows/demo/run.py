@@ -73,7 +73,7 @@ def run_demo(folder: Path, config: Config) -> dict[str, Any]:
         steps.ended("labels", f"{labels.attached} tracks named from the truth, {labels.lost} names on no track")
         model, learned = _learn(root, folder / "model", config)
         steps.ended("train", *learned)
-        clustered = cluster(root, "hac", config, model, run=RUN)
+        clustered = cluster(root, None, config, model, run=RUN)
     if clustered.failed:
         raise CastmineError(f"demo: the clustering failed: {clustered.failed[movie.movie_id]}")
     steps.ended("cluster", *_cast(clustered))
