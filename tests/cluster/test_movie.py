@@ -90,7 +90,7 @@ def test_a_similarity_that_is_not_symmetric_is_refused():
 def test_a_movie_too_large_for_memory_is_refused_with_the_memory_needed():
     config = ClusterConfig(memory_gb=0.05)
     assert cluster_movie(np.eye(50), [], Stop(clusters=2), config).clusters == 2
-    with pytest.raises(ConfigError, match=r"2600 tracks need 0.1 GB to be clustered by hac, cluster.memory_gb is 0.05; raise.* much$"):
+    with pytest.raises(ConfigError, match=r"2600 tracks need 0.1 GB .* by hac, cluster.memory_gb is 0.05; .* much$"):
         cluster_movie(np.tile([1.0, 0], (2600, 1)), [], Stop(clusters=2), config)
 
 
