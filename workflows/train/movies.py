@@ -19,6 +19,7 @@ from train.mining import MinedTracks, mine_movie
 from train.normalise import Integers, track_means
 from train.representation import Embedding
 from train.validation import MovieMeasures, measure_movie
+from workflows.train.memory import PROCESS_GB
 
 TRACKLETS = "mined"
 """The run of the table `tracklets`: faces as the pack embeds them. Each training mines anew, in place of the last."""
@@ -39,6 +40,8 @@ class MovieJob:
     embedding: Embedding | None = None
     centring: FaceCentring | None = None
     """What is done to the faces before they are mined, where there is no `embedding`, which knows its own."""
+    memory_gb: float = PROCESS_GB
+    """What the task declares."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,19 @@ class MinedRows:
     """(t,) track ids."""
 
 
-def measure_movies(jobs: list[MovieJob], in_flight: int, on_progress: Progress) -> dict[str, MovieMeasures]:
-    """Measure every movie, by movie_id. Raises the first movie's error: a model of part of the corpus is another."""
-    from workflows.ray_cluster import map_tasks
+def measure_movies(
+    jobs: list[MovieJob], in_flight: int, attempts: int, on_progress: Progress
+) -> dict[str, MovieMeasures]:
+    """Measure every movie, by movie_id; one whose worker is lost is tried again, `attempts` times in all.
+
+    Raises the first movie's error: a model of part of the corpus is another.
+    """
+    from workflows.ray_cluster import TaskLostError, map_tasks
 
     measured: dict[str, MovieMeasures] = {}
-    for job, result in map_tasks(measure_one, jobs, in_flight):
+    for job, result in map_tasks(measure_one, jobs, in_flight, lambda job: job.memory_gb, attempts):
+        if isinstance(result, TaskLostError):
+            raise CastmineError(f"{job.movie_id}: {result}") from result
         if isinstance(result, CastmineError):
             raise type(result)(f"{job.movie_id}: {result}") from result
         if isinstance(result, BaseException):

@@ -9,6 +9,7 @@ import torch
 
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError, TooLittleDataError
+from harvest.tracks import count_embedded
 from train.checkpoint import Checkpoints
 from train.config import TrainConfig
 from train.embedding import NetworkEmbedding, embedding_of
@@ -19,6 +20,7 @@ from train.subspace import fit_subspace, refuse_too_little
 from workflows.config import RunConfig
 from workflows.labels import RUN as LABELS
 from workflows.train.corpus import Corpus, Learned
+from workflows.train.memory import fitting_gb
 from workflows.train.rows import Learning, read_learning
 from workflows.train.workers import FitJob, fitted, run_fit
 
@@ -37,14 +39,15 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
     learning = read_learning(Dataset.open(corpus.root), chosen, corpus.split, config)
     checkpoints = Checkpoints(_folder(out))
     checkpoints.begin(_settings(corpus, name), resume)
-    job = FitJob(corpus.root, name, config, corpus.split, corpus.movie.embedding_size, run.device, checkpoints.folder)
+    size, memory_gb = corpus.movie.embedding_size, _memory_gb(corpus, chosen)
+    job = FitJob(corpus.root, name, config, corpus.split, size, run.device, checkpoints.folder, memory_gb)
     run_fit(job, run, lambda: _show(checkpoints, config, show))
     state = checkpoints.load()
     if state is None:
         raise CastmineError(
             f"{checkpoints.folder}: holds nothing of the training; name as --out a folder on storage that all nodes see"
         )
-    embedding = embedding_of(_network(chosen, config, corpus.movie.embedding_size, state))
+    embedding = embedding_of(_network(chosen, config, size, state))
     notes = _fallbacks(config, learning, state)
     adapted = corpus.measure(embedding)
     if config.subspace.on_top:
@@ -65,6 +68,19 @@ def forget(out: Path) -> None:
 def _folder(out: Path) -> Path:
     out = out.absolute()
     return out.parent / f".{out.name}.training"
+
+
+def _memory_gb(corpus: Corpus, chosen: Recipe) -> float:
+    """Of a worker, which reads all rows for itself: every face of the training movies, or what was mined of all; no
+    more than the largest machine has."""
+    from workflows.ray_cluster import largest_node_gb
+
+    if chosen.identities:
+        dataset, learned = Dataset.open(corpus.root), set(corpus.split.train)
+        rows = sum(count_embedded(dataset, record) for record in corpus.records if record.movie_id in learned)
+    else:
+        rows = sum(measured.sums.tracks for measured in corpus.base.values()) * corpus.config.mining.views
+    return min(fitting_gb(rows * corpus.movie.embedding_size), largest_node_gb())
 
 
 def _settings(corpus: Corpus, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieRecord
 from harvest.errors import TooLittleDataError
 from train.centring import FaceCentring
 from train.config import TrainConfig
@@ -22,6 +23,7 @@ from workflows.console import counted, meter
 from workflows.train.card import card_of, refitted
 from workflows.train.closed_form import CLOSED_FORM, solve, solve_for
 from workflows.train.corpus import Corpus
+from workflows.train.memory import mining_gb
 from workflows.train.movies import MovieJob, measure_movies, of_one_pack
 
 
@@ -67,14 +69,15 @@ def train(
     with meter("train", "movies or epochs") as shown, ray_cluster(address, config.run.workers) as cores:
         if config.run.device == "cuda" and not closed:
             check_gpus(address, config.run.gpus_per_worker)
-        jobs = [MovieJob(dataset.root, movie_id, settings) for movie_id in split.train + split.validation]
+        jobs = _jobs(dataset, records, split, settings)
 
         def measure(
             embedding: Embedding | None = None, centring: FaceCentring | None = None
         ) -> dict[str, MovieMeasures]:
             asked = [replace(job, embedding=embedding, centring=centring) for job in jobs]
             note = "checking" if embedding else "mining"
-            return measure_movies(asked, config.run.workers or cores, lambda done: shown.update(done, len(jobs), note))
+            in_flight, attempts = config.run.workers or cores, config.run.attempts
+            return measure_movies(asked, in_flight, attempts, lambda done: shown.update(done, len(jobs), note))
 
         base = measure()
         _refuse_few_movies(split, settings)
@@ -96,6 +99,19 @@ def train(
         forget(out)
     mined = {movie_id: measures.sums.tracks for movie_id, measures in base.items()}
     return TrainSummary(str(out), card, mined, time.monotonic() - began)
+
+
+def _jobs(dataset: Dataset, records: list[MovieRecord], split: Split, settings: TrainConfig) -> list[MovieJob]:
+    """A task for each movie of both parts, the longest first; a movie for which no machine is large enough has one to
+    itself, for what is declared is an upper bound."""
+    from workflows.ray_cluster import largest_node_gb
+
+    room, views, taken = largest_node_gb(), settings.mining.views, {*split.train, *split.validation}
+    return [
+        MovieJob(dataset.root, movie.movie_id, settings, memory_gb=min(mining_gb(dataset, movie, views), room))
+        for movie in sorted(records, key=lambda movie: -movie.rows("tracks"))
+        if movie.movie_id in taken
+    ]
 
 
 def _refuse_few_movies(split: Split, config: TrainConfig) -> None:

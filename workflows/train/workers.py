@@ -39,6 +39,8 @@ class FitJob:
     device: str
     checkpoints: Path
     """On storage that the driver and every worker see; what was learned is there when the training has ended."""
+    memory_gb: float
+    """What each worker declares."""
 
 
 def run_fit(job: FitJob, run: RunConfig, watch: Watch) -> None:
@@ -122,7 +124,7 @@ def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError |
 
     from workflows.ray_cluster import cause
 
-    task = ray.remote(fit_on_worker).options(num_cpus=1, max_retries=0)
+    task = ray.remote(fit_on_worker).options(num_cpus=1, memory=int(job.memory_gb * 1e9), max_retries=0)
     lost: BaseException = RuntimeError()
     for _ in range(run.attempts):
         reference = task.remote(job)
@@ -150,7 +152,8 @@ def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | No
         scaling_config=ScalingConfig(
             num_workers=run.workers or 1,
             use_gpu=gpu,
-            resources_per_worker={"CPU": 1} | ({"GPU": run.gpus_per_worker} if gpu else {}),
+            resources_per_worker={"CPU": 1, "memory": int(job.memory_gb * 1e9)}
+            | ({"GPU": run.gpus_per_worker} if gpu else {}),
         ),
         run_config=RayRunConfig(
             name="ray",

@@ -18,6 +18,7 @@ from workflows.config import Config
 from workflows.console import meter
 from workflows.labels import identities
 from workflows.report.folder import make_folder
+from workflows.train.memory import PROCESS_GB, verification_gb
 from workflows.verify.comparison import Comparison, VerifiedMovie, compare
 from workflows.verify.write import write_comparison
 
@@ -30,6 +31,8 @@ class VerifyJob:
     movie_id: str
     models: tuple[str, ...]
     config: Config
+    memory_gb: float = PROCESS_GB
+    """What the task declares."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,10 @@ def verify(root: str, models: Sequence[str], out: Path, config: Config, address:
     make_folder(out)
     movies: list[VerifiedMovie] = []
     failed: dict[str, str] = {}
-    longest_first = sorted(records, key=lambda record: -record.rows("tracks"))
-    folders = tuple(str(Path(model).absolute()) for model in models)  # tasks on a cluster run in folders of their own
-    jobs = [VerifyJob(dataset.root, record.movie_id, folders, config) for record in longest_first]
     with meter("verify", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
-        for job, result in map_tasks(verify_one, jobs, config.run.workers or cores):
+        jobs = _jobs(dataset, records, models, config)
+        in_flight, attempts = config.run.workers or cores, config.run.attempts
+        for job, result in map_tasks(verify_one, jobs, in_flight, lambda job: job.memory_gb, attempts):
             if isinstance(result, VerifiedMovie):
                 movies.append(result)
             else:
@@ -73,6 +75,18 @@ def verify(root: str, models: Sequence[str], out: Path, config: Config, address:
     comparison = compare(root, list(zip(models, cards, strict=True)), records, movies, failed, config)
     page = write_comparison(comparison, out)
     return VerifySummary(comparison, str(page), time.monotonic() - began)
+
+
+def _jobs(dataset: Dataset, records: list[MovieRecord], models: Sequence[str], config: Config) -> list[VerifyJob]:
+    """A task a movie, the longest first; none declares more than the largest machine has."""
+    from workflows.ray_cluster import largest_node_gb
+
+    room, views = largest_node_gb(), config.train.mining.views
+    folders = tuple(str(Path(model).absolute()) for model in models)  # tasks on a cluster run in folders of their own
+    return [
+        VerifyJob(dataset.root, movie.movie_id, folders, config, min(verification_gb(dataset, movie, views), room))
+        for movie in sorted(records, key=lambda movie: -movie.rows("tracks"))
+    ]
 
 
 def verify_one(job: VerifyJob) -> VerifiedMovie:
