@@ -1,4 +1,4 @@
-"""Which pairs of faces a pair loss sees as alike or not: from links, from tracks (TSiam), or from a ranking (SSiam).
+"""Which pairs of faces a pair loss sees as must-link or cannot-link: by tracks and links (TSiam), or by rank (SSiam).
 
 Sharma et al., Self-Supervised Learning of Face Representations for Video Face Clustering (2019), methods.md §3. Arrays
 in, arrays out, no loop over faces or pairs; the same generator state gives the same pairs.
@@ -37,22 +37,6 @@ class FacePairs:
         """The faces (n, d) that occur in the pairs, once each, and their masks: what network and loss take."""
         used, places = np.unique(self.pairs, return_inverse=True)
         return faces[used], FacePairs(places.reshape(-1, 2), self.must_link).masks(len(used))
-
-
-def link_masks(tracks: npt.ArrayLike, cannot_link: npt.ArrayLike) -> tuple[Mask, Mask]:
-    """Every must-link and every cannot-link among the faces of a batch, in both orders.
-
-    `tracks`: (n,) the track of each face; `cannot_link`: (m, 2) pairs of tracks → two masks (n, n). Two faces of one
-    track are must-link, faces of two tracks seen together cannot-link; no face is its own pair (Multi-Face §3).
-    """
-    there, places = np.unique(np.asarray(tracks, dtype=np.int64), return_inverse=True)
-    pairs = np.asarray(cannot_link, dtype=np.int64).reshape(-1, 2)
-    pairs = np.searchsorted(there, pairs[np.isin(pairs, there).all(axis=1)])
-    linked = np.zeros((len(there), len(there)), dtype=np.bool_)
-    linked[pairs[:, 0], pairs[:, 1]] = linked[pairs[:, 1], pairs[:, 0]] = True
-    must_link = places[:, None] == places
-    np.fill_diagonal(must_link, False)
-    return must_link, linked[places[:, None], places]
 
 
 def track_pairs(

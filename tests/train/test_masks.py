@@ -11,7 +11,7 @@ from tests.train.tracks import made_up_movie
 from train.batches import PairRows
 from train.config import RankedPairsConfig, TrackPairsConfig
 from train.losses.contrastive import ContrastiveLoss
-from train.masks import FacePairs, link_masks, nearest_and_farthest_pairs, ranked_pairs, track_pairs
+from train.masks import FacePairs, nearest_and_farthest_pairs, ranked_pairs, track_pairs
 
 SEEDS = st.integers(0, 10**6)
 
@@ -23,19 +23,6 @@ def unit(rows):
 def some_links(rng, tracks, links):
     pairs = rng.integers(0, tracks, (links, 2))
     return pairs[pairs[:, 0] != pairs[:, 1]]
-
-
-@settings(max_examples=80, deadline=None)
-@given(SEEDS, st.integers(1, 8), st.integers(0, 12), st.integers(0, 25))
-def test_links_between_faces_are_those_between_their_tracks(seed, tracks, links, faces):
-    rng = np.random.default_rng(seed)
-    cannot_link, of = some_links(rng, tracks, links), rng.integers(0, tracks, faces)
-    must, cannot = link_masks(of, cannot_link)
-    together = {frozenset(pair) for pair in cannot_link.tolist()}
-    for i in range(faces):
-        for j in range(faces):
-            assert must[i, j] == (i != j and of[i] == of[j])
-            assert cannot[i, j] == (frozenset((of[i], of[j])) in together)
 
 
 def allowed_faces(counts, means, cannot_link, farthest):
