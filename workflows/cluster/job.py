@@ -71,6 +71,8 @@ class ClusteredMovie:
     """The model was trained on this movie, so that the scores say little of new ones."""
     labels_used: bool = False
     """K was taken from labels, or the model learned from some."""
+    unknown: int = 0
+    """Tracks that no character took."""
     unchanged: bool = False
     """An earlier run of this name had clustered it just so; only the scores may be new."""
 

@@ -17,7 +17,9 @@ SCORES = {
     "completeness": "completeness",
     "pcr": "PCR",
 }
-"""Printed where labels exist: metric and head of its column."""
+"""Printed where labels exist: metric and head of its column. Unknown tracks count as wrong …"""
+ASSIGNED = {"wcp_assigned": "WCP assigned", "pcr_assigned": "PCR assigned", "coverage": "coverage"}
+"""… and are left out of these, which are printed where there are any (methods.md §5)."""
 
 
 def clustered(summary: ClusterSummary) -> None:
@@ -48,20 +50,23 @@ def clustered(summary: ClusterSummary) -> None:
 
 
 def _table(summary: ClusterSummary) -> Table:
-    names = SCORES if any(movie.metrics for movie in summary.movies) else {}
-    table = table_of("movie", "tracks", "characters", "violations", *names.values())
+    unknown, overall = any(movie.unknown for movie in summary.movies), summary.overall
+    heads = {"tracks": "tracks", "clusters": "characters", "unknown": "unknown", "violations": "violations"}
+    counts = [name for name in heads if name != "unknown" or unknown]
+    names = SCORES | (ASSIGNED if overall and overall.coverage < 1 else {}) if overall else {}
+    table = table_of("movie", *(heads[name] for name in counts), *names.values())
     for movie in summary.movies[:SHOWN]:
-        counts = (str(movie.tracks), str(movie.clusters), str(movie.violations))
-        table.add_row(Text(movie.movie_id), *counts, *(_figure(getattr(movie.metrics, name, None)) for name in names))
-    overall = summary.overall
+        scores = (_figure(getattr(movie.metrics, name, None)) for name in names)
+        table.add_row(Text(movie.movie_id), *(str(getattr(movie, name)) for name in counts), *scores)
     if overall and len(summary.movies) > 1:
         table.add_section()
-        counts = (str(overall.tracks), "", str(overall.violations))
-        table.add_row("overall", *counts, *(_figure(getattr(overall, name)) for name in names))
+        known = (str(getattr(overall, name, "")) for name in counts)
+        table.add_row("overall", *known, *(_figure(getattr(overall, name)) for name in names))
     return table
 
 
 def cluster_json(summary: ClusterSummary) -> dict[str, Any]:
+    """The whole summary, movie by movie."""
     return asdict(summary)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cluster.constraints import Stop
 from cluster.curve import k_curve
 from cluster.methods import BESIDE, METHODS
-from cluster.metrics import score_movie
+from cluster.metrics import UNKNOWN, score_movie
 from cluster.movie import cluster_movie
 from cluster.tracks import Tracks
 from harvest.dataset.commit import commit_derived
@@ -82,6 +82,7 @@ def _clustered(job: ClusterJob, tracks: TrackSet, embedded: Embedded, stop: Stop
         cast.violations,
         seconds,
         metrics=None,
+        unknown=int((cast.labels == UNKNOWN).sum()),
         adapt_seconds=embedded.adaptation["seconds"] if embedded.adaptation else 0.0,
         seen_in_training=card is not None and job.movie_id in card.fitted_movies,
         labels_used=job.k_from == "labels" or (card is not None and card.train_identities > 0),
