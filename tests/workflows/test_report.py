@@ -343,7 +343,11 @@ def test_a_report_has_a_sheet_per_movie_and_an_index_that_leads_there(dataset: D
 def test_a_named_run_is_shown_and_an_unknown_one_is_refused_with_those_there_are(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    assert "run <b>first</b>" in write_report(dataset, "first", tmp_path / "out")[1].read_text()
+    for run in ("first", "second"):
+        note_failure(dataset.store, "index", "i.mp4", "cluster", "DatasetError", f"not in {run}", 1, run=run)
+    index, sheet, _ = write_report(dataset, "first", tmp_path / "out")
+    assert "run <b>first</b>" in sheet.read_text()
+    assert ("not in first" in index.read_text(), "not in second" in index.read_text()) == (True, False)
     with pytest.raises(DatasetError, match=r"'third'; there are: first, second"):
         write_report(dataset, "third", tmp_path / "out")
 
