@@ -8,6 +8,7 @@ by what was fitted to the others without a person of it. 0 leaves that out.
 import argparse
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,7 @@ def verified(scored: Sequence[Scored]) -> str:
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    for row in (heads, ["---"] * len(heads), *rows):
+    for row in chain((heads, ["---"] * len(heads)), rows):  # each as soon as it is there
         print(f"| {' | '.join(row)} |", flush=True)
 
 
