@@ -16,6 +16,9 @@ from fsspec.implementations.local import LocalFileSystem
 
 from harvest.errors import CastmineError, DatasetError
 
+PROTOCOLS = ("file", "s3", "s3a", "memory")
+"""What is tested. fsspec reads others too, but each has its own way of what castmine needs of a bucket (an etag,
+conditional puts); memory:// is this process."""
 ATTEMPTS = 6
 """Tries of a request before a bucket counts as down, 15 s in all on average; AWS_MAX_ATTEMPTS sets another number."""
 CONNECTIONS = 32
@@ -30,17 +33,16 @@ def is_remote(uri: str) -> bool:
 
 
 def open_filesystem(url: str, failure: type[CastmineError] = DatasetError) -> tuple[Any, str]:
-    """The fsspec filesystem of a path or URL, and the path on it. Raises `failure` where its package is missing."""
+    """The fsspec filesystem of a path or URL, and the path on it. Raises `failure` for any but a folder or s3://."""
     protocol = url.split("://")[0] if is_remote(url) else "file"
+    if protocol not in PROTOCOLS:
+        raise failure(f"{url}: {protocol}:// is not supported; name a folder, which may be mounted, or an s3:// URL")
     try:
-        fs, path = fsspec.core.url_to_fs(url, **(_s3_options() if protocol in ("s3", "s3a") else {}))
+        fs, path = fsspec.core.url_to_fs(url, **(_s3_options() if protocol.startswith("s3") else {}))
     except ImportError as error:
-        remedy = "pip install 'castmine[s3]'" if protocol in ("s3", "s3a") else str(error)
         raise failure(
-            f"{url}: {protocol}:// cannot be read without a package that is not installed: {remedy}"
+            f"{url}: {protocol}:// needs a package that is not installed: pip install 'castmine[s3]'"
         ) from error
-    except ValueError as error:
-        raise failure(f"{url}: {error}; name a folder or an s3:// URL") from error
     return fs, str(path)
 
 

@@ -12,6 +12,11 @@ import onnxruntime
 
 from harvest.errors import ModelsError
 
+FOR_CUDA = (
+    "pip uninstall -y onnxruntime onnxruntime-gpu && pip install --no-deps -c infra/constraints.txt onnxruntime-gpu"
+)
+"""Both packages fill one folder, so the one must be gone before the other comes, and whatever else needs onnxruntime
+would bring it back."""
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -46,8 +51,8 @@ def _preload_cuda() -> str:
 
 def _not_active(device: str, reason: str) -> str:
     return (
-        f"device {device}: onnxruntime's {_PROVIDERS[device]} is not active ({reason}); pip uninstall onnxruntime, "
-        f"then pip install castmine[gpu] (onnxruntime-gpu; never both), and check the driver with nvidia-smi"
+        f"device {device}: onnxruntime's {_PROVIDERS[device]} is not active ({reason}); "
+        f"{FOR_CUDA}; and check the driver with nvidia-smi"
     )
 
 

@@ -141,6 +141,13 @@ def test_a_bucket_that_is_not_there_or_not_ours_is_one_line(bucket: Bucket, monk
         Dataset.create(f"{bucket.url}/[odd]")
 
 
+@pytest.mark.parametrize("url", ["gs://films/x", "abfs://films/x", "http://films/x.mp4", "foo://films"])
+def test_another_kind_of_bucket_is_refused_in_a_line_that_says_what_serves(url: str) -> None:
+    for call in (Dataset.open, Dataset.create, list_corpus):
+        with pytest.raises(CastmineError, match=r":// is not supported; name a folder, which may be mounted, or an s3"):
+            call(url)
+
+
 def test_a_corpus_in_a_bucket_is_listed_as_one_on_a_disk(bucket: Bucket, tmp_path: Path) -> None:
     names = ("films/b.mp4", "films/a film.mkv", "films/sub/c.MP4", "films/notes.txt", "films/list.csv")
     listing = f"movie_id,uri,year\none,b.mp4,1950\ntwo,{bucket.url}/films/sub/c.MP4,\n".encode()

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from harvest.dataset.commit import now
 from harvest.dataset.records import MovieRecord
 from workflows.card.facts import DatasetFacts
+from workflows.console import counted
 
 SHOWN = 200
 """Movies and failures listed; of more, the first ones."""
@@ -39,8 +40,8 @@ def card(facts: DatasetFacts) -> str:
 def _lines(facts: DatasetFacts) -> Iterator[str]:
     yield f"# Dataset card: {_text(facts.root.rstrip('/').rpartition('/')[2])}"
     yield ""
-    yield f"Face tracks of {len(facts.movies)} movies, harvested by castmine. Made from the dataset's own records"
-    yield f"on {now()[:10]} by castmine {version('castmine')}; schema version {facts.schema_version}."
+    yield f"Face tracks of {counted(len(facts.movies), 'movie')}, harvested by castmine. Made from the dataset's own"
+    yield f"records on {now()[:10]} by castmine {version('castmine')}; schema version {facts.schema_version}."
     yield from _section("What is in it")
     yield from _table(("", ""), _amounts(facts))
     yield from _section("How it was made")

@@ -9,7 +9,7 @@ import typer
 from harvest.errors import ConfigError, DatasetError
 from workflows.cli.app import app
 from workflows.cli.options import INTERRUPTED, SCALE, DatasetOption, JsonOption, WaitOption
-from workflows.console import out, write_json
+from workflows.console import counted, out, write_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -84,7 +84,7 @@ def vacuum(
     is younger than ten minutes stays in any case: a command may be about to name it.
     """
     from harvest.dataset.read import Dataset
-    from harvest.dataset.vacuum import litter
+    from harvest.dataset.vacuum import WRITING, litter
     from harvest.dataset.vacuum import vacuum as run
     from workflows.lease import lease_on, utc_clock
 
@@ -95,5 +95,6 @@ def vacuum(
         with lease_on(opened.store, wait):
             found = run(opened, utc_clock(), grace)
     verb, size = "would remove" if dry_run else "removed", sum(each.bytes for each in found)
-    out.print(f"{verb} {len(found)} files, {size / 2**20:.1f} MiB · {dataset}", markup=False)
+    young = "" if grace >= WRITING else "; what is younger than ten minutes stays"
+    out.print(f"{verb} {counted(len(found), 'file')}, {size / 2**20:.1f} MiB · {dataset}{young}", markup=False)
     write_json(json_file, {"removed": [each.path for each in found], "bytes": size, "dry_run": dry_run})

@@ -48,15 +48,16 @@ def inference(config: Config) -> list[Finding]:
     """onnxruntime, and whether it has the device that is asked for."""
     import onnxruntime
 
+    from harvest.faces.sessions import FOR_CUDA
+
     both = _installed("onnxruntime") and _installed("onnxruntime-gpu")
     providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
     said = f"{onnxruntime.__version__}: {', '.join(providers)}"
     if both:
-        remedy = "pip uninstall onnxruntime onnxruntime-gpu, then pip install castmine[gpu]: never both"
-        return [Finding("onnxruntime", "broken", f"{said}; onnxruntime and onnxruntime-gpu are both installed", remedy)]
+        said += "; onnxruntime and onnxruntime-gpu are both installed"
+        return [Finding("onnxruntime", "broken", said, f"{FOR_CUDA}, or without a GPU the other alone")]
     if config.run.device == "cuda" and "CUDA" not in providers:
-        remedy = "pip uninstall onnxruntime, then pip install castmine[gpu]; or --device cpu"
-        return [Finding("onnxruntime", "broken", f"{said}; cuda was asked for", remedy)]
+        return [Finding("onnxruntime", "broken", f"{said}; cuda was asked for", f"{FOR_CUDA}; or --device cpu")]
     return [Finding("onnxruntime", "works", said)]
 
 
