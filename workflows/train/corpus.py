@@ -1,6 +1,6 @@
 """A corpus as every method of training meets it, mined and measured, and what a method hands back."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,9 @@ from train.config import TrainConfig
 from train.representation import Embedding
 from train.split import Split
 from train.validation import MovieMeasures, total
+
+Show = Callable[[float, float, str], None]
+"""Is told how much is done, of how much, and what is going on."""
 
 
 class Measure(Protocol):

@@ -1,6 +1,5 @@
 """A recipe of train/presets.py from a mined corpus to what it learned: checkpoints, the fit, the state it left."""
 
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,10 @@ from train.presets import Recipe, recipe
 from train.subspace import fit_subspace, refuse_too_little
 from workflows.config import RunConfig
 from workflows.labels import RUN as LABELS
-from workflows.train.corpus import Corpus, Learned
+from workflows.train.corpus import Corpus, Learned, Show
 from workflows.train.memory import fitting_gb
-from workflows.train.rows import Learning, read_learning
-from workflows.train.workers import FitJob, fitted, run_fit
-
-Show = Callable[[float, float, str], None]
-"""Is told how much is done, of how much, and what is going on."""
+from workflows.train.rows import Extent
+from workflows.train.workers import FitJob, extent, fitted, run_fit
 
 
 def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, show: Show) -> Learned:
@@ -36,11 +32,10 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
     chosen, config = recipe(name), corpus.config
     if not chosen.identities:
         refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, config.subspace)
-    learning = read_learning(Dataset.open(corpus.root), chosen, corpus.split, config)
-    checkpoints = Checkpoints(_folder(out))
-    checkpoints.begin(_settings(corpus, name), resume)
-    size, memory_gb = corpus.movie.embedding_size, _memory_gb(corpus, chosen)
+    size, memory_gb, checkpoints = corpus.movie.embedding_size, _memory_gb(corpus, chosen), Checkpoints(_folder(out))
     job = FitJob(corpus.root, name, config, corpus.split, size, run.device, checkpoints.folder, memory_gb)
+    seen = extent(job, run)
+    checkpoints.begin(_settings(corpus, name), resume)
     run_fit(job, run, lambda: _show(checkpoints, config, show))
     state = checkpoints.load()
     if state is None:
@@ -48,7 +43,7 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
             f"{checkpoints.folder}: holds nothing of the training; name as --out a folder on storage that all nodes see"
         )
     embedding = embedding_of(_network(chosen, config, size, state))
-    notes = _fallbacks(config, learning, state)
+    notes = _fallbacks(config, seen, state)
     adapted = corpus.measure(embedding)
     if config.subspace.on_top:
         try:
@@ -57,7 +52,7 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
             adapted = corpus.measure(embedding)
         except TooLittleDataError as error:
             notes += (f"the closed form on top of the network is left out: {error}",)
-    return Learned(embedding, adapted, _facts(learning, state), notes)
+    return Learned(embedding, adapted, _facts(seen, state), notes)
 
 
 def forget(out: Path) -> None:
@@ -112,25 +107,25 @@ def _network(chosen: Recipe, config: TrainConfig, size: int, state: FitState) ->
     return network
 
 
-def _facts(learning: Learning, state: FitState) -> dict[str, Any]:
+def _facts(seen: Extent, state: FitState) -> dict[str, Any]:
     b_hat = state.tensors.get("best.loss.b_hat")
     return {
         "curve": tuple(state.numbers["history"]),
-        "train_identities": learning.classes,
-        "validation_identities": len(set(learning.held_back.identities)) if learning.held_back else 0,
+        "train_identities": seen.classes,
+        "validation_identities": seen.held_back,
         "squared_radius": None if b_hat is None else float(torch.nn.functional.softplus(b_hat)),
     }
 
 
-def _fallbacks(config: TrainConfig, learning: Learning, state: FitState) -> tuple[str, ...]:
+def _fallbacks(config: TrainConfig, seen: Extent, state: FitState) -> tuple[str, ...]:
     """What the corpus was too small for, and what was done instead."""
-    rows, notes = len(learning.rows), []
+    rows, notes = seen.rows, []
     used, repeats = fitted(config.fit, rows)
     if used.batch < config.fit.batch:
         notes.append(f"a batch holds the {rows} rows that there are, not {config.fit.batch}")
     if repeats > 1:
         notes.append(f"an epoch goes {repeats} times through the {rows} rows, to have {config.fit.epoch_steps} steps")
-    if learning.validation is None and learning.held_back is None:
+    if not seen.validates:
         notes.append(f"no validation movie, so training did not stop before its {config.fit.epochs} epochs")
     elif len(state.numbers["history"]) >= config.fit.epochs and state.numbers["history"][-1]["best"]:
         notes.append(f"the last epoch, {config.fit.epochs}, was the best, so more might do better: train.fit.epochs")

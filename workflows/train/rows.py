@@ -34,6 +34,19 @@ class HeldBack:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much a training sees: all that its driver needs to know of the rows."""
+
+    rows: int
+    validates: bool
+    """Whether anything is held out to stop it by."""
+    classes: int
+    """Identities that are learned from …"""
+    held_back: int
+    """… and those that validate."""
+
+
+@dataclass(frozen=True)
 class Learning:
     """What one training sees."""
 
@@ -43,6 +56,12 @@ class Learning:
     held_back: HeldBack | None = None
     classes: int = 0
     """Identities that are learned from."""
+
+    @property
+    def extent(self) -> Extent:
+        """Its counts, without the rows."""
+        people = len(set(self.held_back.identities)) if self.held_back else 0
+        return Extent(len(self.rows), bool(self.validation or self.held_back), self.classes, people)
 
 
 def read_learning(dataset: Dataset, recipe: Recipe, split: Split, config: TrainConfig) -> Learning:

@@ -18,11 +18,11 @@ from train.registry import ModelCard, refuse_other_folder, save_model
 from train.representation import Embedding
 from train.split import Split, split_movies
 from train.validation import MovieMeasures
-from workflows.config import Config
+from workflows.config import Config, RunConfig
 from workflows.console import counted, meter
 from workflows.train.card import card_of, refitted
 from workflows.train.closed_form import CLOSED_FORM, solve, solve_for
-from workflows.train.corpus import Corpus
+from workflows.train.corpus import Corpus, Show
 from workflows.train.memory import mining_gb
 from workflows.train.movies import MovieJob, measure_movies, of_one_pack
 
@@ -69,36 +69,53 @@ def train(
     with meter("train", "movies or epochs") as shown, ray_cluster(address, config.run.workers) as cores:
         if config.run.device == "cuda" and not closed:
             check_gpus(address, config.run.gpus_per_worker)
-        jobs = _jobs(dataset, records, split, settings)
-
-        def measure(
-            embedding: Embedding | None = None, centring: FaceCentring | None = None
-        ) -> dict[str, MovieMeasures]:
-            asked = [replace(job, embedding=embedding, centring=centring) for job in jobs]
-            note = "checking" if embedding else "mining"
-            in_flight, attempts = config.run.workers or cores, config.run.attempts
-            return measure_movies(asked, in_flight, attempts, lambda done: shown.update(done, len(jobs), note))
-
-        base = measure()
-        _refuse_few_movies(split, settings)
-        corpus = Corpus(dataset.root, records, split, settings, base, measure)
-        if closed:
-            learned = solve(corpus)
-        else:
-            from workflows.train.recipe import learn
-
-            learned = learn(corpus, method, out, config.run, resume, shown.update)
-        card = card_of(method, corpus, learned)
-        embedding = learned.embedding
-        if refitted(method, corpus):
-            embedding = solve_for(corpus, sorted(split.train + split.validation))
+        corpus = _mined(dataset, records, split, settings, config.run, cores, shown.update)
+        embedding, card = _learned(corpus, method, out, config.run, resume, shown.update)
     save_model(out, embedding, card)
     if not closed:
         from workflows.train.recipe import forget
 
         forget(out)
-    mined = {movie_id: measures.sums.tracks for movie_id, measures in base.items()}
+    mined = {movie_id: measures.sums.tracks for movie_id, measures in corpus.base.items()}
     return TrainSummary(str(out), card, mined, time.monotonic() - began)
+
+
+def _mined(
+    dataset: Dataset,
+    records: list[MovieRecord],
+    split: Split,
+    settings: TrainConfig,
+    run: RunConfig,
+    cores: int,
+    show: Show,
+) -> Corpus:
+    """The corpus, every movie of both parts mined and measured as the pack embeds it."""
+    jobs = _jobs(dataset, records, split, settings)
+
+    def measure(embedding: Embedding | None = None, centring: FaceCentring | None = None) -> dict[str, MovieMeasures]:
+        asked = [replace(job, embedding=embedding, centring=centring) for job in jobs]
+        note = "checking" if embedding else "mining"
+        return measure_movies(asked, run.workers or cores, run.attempts, lambda done: show(done, len(jobs), note))
+
+    base = measure()
+    _refuse_few_movies(split, settings)
+    return Corpus(dataset.root, records, split, settings, base, measure)
+
+
+def _learned(
+    corpus: Corpus, method: str, out: Path, run: RunConfig, resume: bool, show: Show
+) -> tuple[Embedding, ModelCard]:
+    """The model to be saved and its card, whose figures are measured before the closed form is fitted anew."""
+    if method == CLOSED_FORM:
+        learned = solve(corpus)
+    else:
+        from workflows.train.recipe import learn
+
+        learned = learn(corpus, method, out, run, resume, show)
+    card = card_of(method, corpus, learned)
+    if not refitted(method, corpus):
+        return learned.embedding, card
+    return solve_for(corpus, sorted(corpus.split.train + corpus.split.validation)), card
 
 
 def _jobs(dataset: Dataset, records: list[MovieRecord], split: Split, settings: TrainConfig) -> list[MovieJob]:

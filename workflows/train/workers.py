@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from train.config import FitConfig, TrainConfig
 from train.presets import recipe
 from train.split import Split
 from workflows.config import RunConfig
+from workflows.train.rows import Extent, read_learning
+
+if TYPE_CHECKING:
+    import torch
 
 POLL_S = 0.5
 """How often the driver looks at how far the training is."""
@@ -54,6 +58,23 @@ def run_fit(job: FitJob, run: RunConfig, watch: Watch) -> None:
         raise failed
 
 
+def extent(job: FitJob, run: RunConfig) -> Extent:
+    """What the training would see, counted where it would be read: the driver's memory does not grow with the corpus.
+
+    Raises TooLittleDataError or DatasetError where there is nothing that can be learned from.
+    """
+    from workflows.ray_cluster import map_tasks
+
+    ((_, found),) = map_tasks(_extent, [job], 1, lambda job: job.memory_gb, run.attempts)
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def _extent(job: FitJob) -> Extent:
+    return read_learning(Dataset.open(job.root), recipe(job.recipe), job.split, job.config).extent
+
+
 def fit_on_worker(job: FitJob) -> CastmineError | None:
     """What each worker runs; an error of ours is returned, lest it be taken for a lost worker and tried again."""
     try:
@@ -79,17 +100,10 @@ def _fit(job: FitJob) -> None:
     from train.losses import build_loss
     from train.networks import Network, build_network, embed_rows
     from train.repeats import RepeatedRows
-    from workflows.train.rows import read_learning
 
     chosen, config = recipe(job.recipe), job.config
     learning = read_learning(Dataset.open(job.root), chosen, job.split, config)
-    device = torch.device("cpu")
-    if job.device == "cuda":
-        from ray.train.torch import get_device
-
-        device = get_device()
-    else:
-        torch.set_num_threads(1)
+    device = _device(job)
     fit_config, repeats = fitted(config.fit, len(learning.rows))
     branches = config.mining.views if chosen.branches else 0
     network = build_network(config.network, job.embedding_size, branches, fit_config.seed).to(device)
@@ -116,6 +130,19 @@ def _fit(job: FitJob) -> None:
         on_epoch=(lambda _, training: checkpoints.save(training.state_dict())) if rank() == 0 else None,
         resume=checkpoints.load(),
     )
+
+
+def _device(job: FitJob) -> "torch.device":
+    """This worker's GPU; or the CPU, of which it takes the one core that it declares."""
+    import torch
+
+    if job.device == "cuda":
+        from ray.train.torch import get_device
+
+        device: torch.device = get_device()
+        return device
+    torch.set_num_threads(1)
+    return torch.device("cpu")
 
 
 def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | None:
