@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from harvest.errors import DatasetError, TooLittleDataError
-from train.masks import FacePairs
 from train.normalise import Integers
 
 Array = npt.NDArray[Any]
@@ -65,25 +64,6 @@ class FaceRows:
     def take(self, rows: Integers, epoch: int) -> tuple[Array, tuple[Array, ...]]:
         drawn = np.random.default_rng((self._seed, epoch)).random(len(self))[rows]
         return self._faces[self._first[rows] + (drawn * self._counts[rows]).astype(np.int64)], (self._identities[rows],)
-
-
-class PairRows:
-    """A row is a pair of faces, alike or not; the loss gets the faces once each, with their pair masks (TSiam)."""
-
-    def __init__(self, faces: Array, pairs: Integers, must_link: npt.NDArray[np.bool_]) -> None:
-        """`faces` (n, d); `pairs` (p, 2) into it, each once; `must_link` (p,), False: cannot-link.
-        Raises as ArrayRows."""
-        _refuse_empty(len(pairs), "training pairs")
-        if len(must_link) != len(pairs) or len(np.unique(pairs, axis=0)) != len(pairs):
-            raise DatasetError("training pairs: each must be there once, and be said to be alike or not")
-        _refuse_not_finite(faces, "faces of training pairs")
-        self._faces, self._pairs, self._must_link = faces, pairs, must_link
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def take(self, rows: Integers, epoch: int) -> tuple[Array, tuple[Array, ...]]:
-        return FacePairs(self._pairs[rows], self._must_link[rows]).batch(self._faces)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,14 @@ import torch.distributed as distributed
 import torch.multiprocessing as multiprocessing
 from safetensors.torch import load_file, save_file
 
-from train.batches import ArrayRows, FaceRows, PairRows
+from tests.train.pair_rows import PairRows
+from train.batches import ArrayRows, FaceRows
 from train.collective import agreed, all_sum, gather_rows, rank, workers
 from train.config import FitConfig, NetworkConfig, OptimiserConfig
 from train.fit import Fit
 from train.loss_config import LossesConfig
 from train.losses import LOSSES, build_loss
+from train.masks import FacePairs
 from train.networks import build_network
 
 BATCH, ROWS, SIZE, EPOCHS = 23, 94, 16, 5  # 4 steps an epoch; 8 of the contrastive loss's pairs
@@ -57,7 +59,7 @@ def training_rows(loss, rng):
         return ArrayRows(tracks)
     if loss == "contrastive":
         pairs = np.array([(row, (row + step) % ROWS) for row in range(ROWS) for step in (1, 2)])
-        return PairRows(tracks[:, 0], pairs, identities[pairs[:, 0]] == identities[pairs[:, 1]])
+        return PairRows(tracks[:, 0], FacePairs(pairs, identities[pairs[:, 0]] == identities[pairs[:, 1]]))
     return FaceRows(list(tracks), identities, seed=0)
 
 

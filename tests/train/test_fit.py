@@ -10,11 +10,13 @@ import torch
 from safetensors.torch import load, save
 
 from harvest.errors import ConfigError, DatasetError, TooLittleDataError
-from train.batches import ArrayRows, FaceRows, PairRows, epoch_parts, validation_parts
+from tests.train.pair_rows import PairRows
+from train.batches import ArrayRows, FaceRows, epoch_parts, validation_parts
 from train.config import FitConfig, NetworkConfig, OptimiserConfig
 from train.fit import Fit, FitState, fit
 from train.loss_config import LossesConfig
 from train.losses import build_loss
+from train.masks import FacePairs
 from train.networks import build_network
 from train.optimiser import build_optimiser, set_rates
 
@@ -71,7 +73,7 @@ def pair_rows():
     tracks, identities = people()
     faces = np.stack([track[0] for track in tracks])
     pairs = np.array([(a, b) for a in range(60) for b in range(a + 1, 60)])
-    return PairRows(faces, pairs, identities[pairs[:, 0]] == identities[pairs[:, 1]])
+    return PairRows(faces, FacePairs(pairs, identities[pairs[:, 0]] == identities[pairs[:, 1]]))
 
 
 RECIPES = {
@@ -220,7 +222,7 @@ class TestRows:
         assert (who == identities).all()
 
     def test_pairs_become_faces_and_masks(self):
-        rows = PairRows(np.eye(4), np.array([(0, 3), (3, 1), (0, 2)]), np.array([True, False, True]))
+        rows = PairRows(np.eye(4), FacePairs(np.array([(0, 3), (3, 1), (0, 2)]), np.array([True, False, True])))
         faces, (must, cannot) = rows.take(np.array([0, 1]), 0)
         assert (faces == np.eye(4)[[0, 1, 3]]).all()
         assert np.argwhere(must).tolist() == [[0, 2]]
@@ -239,10 +241,6 @@ class TestBadInput:
             pytest.param(lambda: FaceRows([], np.zeros(0), 0), TooLittleDataError, "training tracks", id="no tracks"),
             pytest.param(lambda: FaceRows([np.ones((0, 8))], np.zeros(1), 0), DatasetError, "one face", id="no face"),
             pytest.param(lambda: FaceRows([np.ones((1, 8))], np.zeros(0), 0), DatasetError, "identity", id="nobody"),
-            pytest.param(lambda: PairRows(np.eye(3), np.zeros((0, 2), int), np.zeros(0, bool)), TooLittleDataError,
-                         "no training pairs", id="no pairs"),
-            pytest.param(lambda: PairRows(np.eye(3), np.zeros((2, 2), int), np.zeros(2, bool)), DatasetError, "once",
-                         id="a pair twice"),
             pytest.param(lambda: ArrayRows(np.ones((2, 8)), np.ones(3)), DatasetError, "targets", id="unequal arrays"),
         ],
     )  # fmt: skip

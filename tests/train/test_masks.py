@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from harvest.errors import TooLittleDataError
 from tests.train.tracks import made_up_movie
-from train.batches import PairRows
 from train.config import RankedPairsConfig, TrackPairsConfig
 from train.losses.contrastive import ContrastiveLoss
 from train.masks import FacePairs, nearest_and_farthest_pairs, ranked_pairs, track_pairs
@@ -129,7 +128,7 @@ def test_pairs_are_what_the_contrastive_loss_and_the_loop_take():
     squared = ((unit(faces)[had.pairs[:, 0]] - unit(faces)[had.pairs[:, 1]]) ** 2).sum(axis=1)
     short = np.maximum(1 - np.sqrt(squared[~had.must_link]), 0) ** 2
     assert float(loss) == pytest.approx((squared[had.must_link].mean() + short.mean()) / 2)
-    used, masks = PairRows(faces, had.pairs, had.must_link).take(np.arange(len(had.pairs)), epoch=0)
+    used, masks = had.batch(faces)
     assert len(used) == len(faces)
     np.testing.assert_array_equal(masks, had.masks(len(faces)))
 
