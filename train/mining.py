@@ -72,8 +72,8 @@ def mine_movie(
     """Mine the tracks that have at least M faces and at least one cannot-link partner.
 
     `tracks`: raw faces (n_i, d) of every track of the movie; `cannot_link`: (m, 2) indices into it. `by_length`: in a
-    mean a face weighs as much as it is long. Beside them and the
-    tracklets it holds one track at a time: 17 MB for 704 tracks of 63 faces of 512-d, which are 91 MB.
+    mean a face weighs as much as it is long. Beside them and the tracklets it holds one track at a time: 17 MB for 704
+    tracks of 63 faces of 512-d, which are 91 MB. Raises DatasetError on NaN, infinity or a zero row.
     """
     config = config or MiningConfig()
     partners = _partners(cannot_link, len(tracks))
