@@ -98,7 +98,7 @@ def assert_harvested_alike(dataset: Dataset, movie_id: str, harvested: Harvested
 
 
 class FaultyReader:
-    """A decoder that in mid-movie stops answering, or takes 1.5 GiB and does not give it back."""
+    """A decoder that in mid-movie stops answering, or takes 0.75 GiB and does not give it back."""
 
     def __init__(self, reader: VideoReader, fault: str) -> None:
         self.facts, self._reader, self._fault = reader.facts, reader, fault
@@ -106,7 +106,7 @@ class FaultyReader:
     def frames(self, start: int) -> Iterator[tuple[int, object]]:
         for index, image in self._reader.frames(start):
             if index == 100:
-                self._leak = np.ones(3 * 2**26) if self._fault == "swells" else None
+                self._leak = np.ones(3 * 2**25) if self._fault == "swells" else None
                 time.sleep(3600)
             yield index, image
 
@@ -132,7 +132,8 @@ def test_a_decoder_that_hangs_or_swells_is_killed_and_tried_again_and_at_last_a_
         movie, tmp_path, *(f"{fault}-{when}" for fault in ("hangs", "swells") for when in ("always", "once"))
     )
     # a worker takes 0.6 GiB for this movie
-    config = load_config(None, [f"run.{key}" for key in ("stall_s=12", "attempts=2", "workers=2", "memory_gb=1")])
+    limits = ("stall_s=15", "attempts=2", "workers=2", "memory_gb=1", "memory_excess=1")
+    config = load_config(None, [f"run.{key}" for key in limits])
     monkeypatch.setattr("workflows.harvest.jobs.HarvestWorker", FaultyWorker)
     dataset = Dataset.create(tmp_path / "dataset")
     states = run(dataset, corpus, harvested, config, ray_address)
@@ -143,8 +144,8 @@ def test_a_decoder_that_hangs_or_swells_is_killed_and_tried_again_and_at_last_a_
         "swells-once": "done",
     }
     hung, swollen = dataset.failures()
-    assert "hangs-always: frames 0-275: no progress for 12 s (run.stall_s)" in hung.message
-    assert "of memory and may take 1.5: raise run.memory_gb (tried 2 times)" in swollen.message
+    assert "hangs-always: frames 0-275: no progress for 15 s (run.stall_s)" in hung.message
+    assert "of memory and may take 1.0: raise run.memory_gb (tried 2 times)" in swollen.message
     for failure in (hung, swollen):
         assert (failure.error, failure.attempts) == ("WorkerLostError", 2)
     pack = find_pack(str(harvested.models))
