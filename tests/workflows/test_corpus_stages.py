@@ -17,13 +17,12 @@ from workflows.config import Config, load_config
 from workflows.corpus import clustering, training
 from workflows.corpus.clustering import cluster_stage
 from workflows.corpus.config import ClusteringConfig, CorpusConfig
-from workflows.corpus.notes import StageNote, changes, enough_changed
+from workflows.corpus.notes import StageNote, changes, enough_changed, strike_from_notes
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.places import Places, find_places
 from workflows.corpus.run import _done
 from workflows.corpus.session import Session
 from workflows.corpus.training import model_folder, train_stage, weights_digest
-from workflows.journal.records import strike_out
 from workflows.tracks_import import import_tracks
 from workflows.train.movies import of_one_pack
 
@@ -119,7 +118,7 @@ def test_a_forgotten_movie_is_in_no_note_and_the_model_made_from_it_is_not_taken
 ) -> None:
     dataset = _copied(session, tmp_path)
     movie_id = dataset.records()[0].movie_id
-    strike_out(dataset.store, movie_id)
+    strike_from_notes(dataset.store, movie_id)
     assert training.why(dataset, session.places, session.config, PACK) == "not done yet"
     assert movie_id not in "".join(path.read_text() for path in (tmp_path / "films").rglob("_runs/stages/*.json"))
 

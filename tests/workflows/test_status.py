@@ -19,7 +19,7 @@ from tests.workflows.conftest import Castmine, Harvested
 from workflows.config import RunConfig
 from workflows.harvest.plan import MovieState
 from workflows.journal.harvesting import HarvestWatch
-from workflows.journal.records import Journal, Usage, latest_journal, read_journal, run_ids, strike_out
+from workflows.journal.records import Journal, Usage, latest_journal, read_journal, run_ids, strike_from_journals
 from workflows.journal.status import _standing, read_status
 from workflows.journal.writer import JournalWriter
 from workflows.processes import process_mark
@@ -211,6 +211,19 @@ def test_only_so_many_journals_are_kept_the_latest_ones(harvested: Harvested, tm
     assert run_ids(Dataset.open(dataset).store) == made[-3:]
 
 
+def test_the_command_that_tries_again_is_good_in_any_folder(
+    harvested: Harvested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Dataset.open(harvested.dataset).store
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pack").mkdir()
+    cases = {("my films/*.mp4", "pack"): (f"'{tmp_path}/my films/*.mp4'", f"{tmp_path}/pack")}
+    cases |= {("s3://b/films", "buffalo_l"): ("s3://b/films", "buffalo_l")}
+    for (corpus, models), (place, pack) in cases.items():
+        retry = JournalWriter(store, "harvest", corpus, models, QUICK).journal.retry
+        assert retry == f"castmine harvest {place} --dataset DIR --models {pack} --retry-failed"
+
+
 def test_silence_is_told_by_the_heartbeat_or_sooner_where_the_writers_process_is_gone() -> None:
     now = datetime.now(UTC)
 
@@ -233,7 +246,7 @@ def test_silence_is_told_by_the_heartbeat_or_sooner_where_the_writers_process_is
 
 def test_a_forgotten_movie_is_in_no_journal(harvested: Harvested, tmp_path: Path) -> None:
     store = Dataset.open(harvested.copy(tmp_path)).store
-    strike_out(store, "hamilton")
+    strike_from_journals(store, "hamilton")
     journal = latest_journal(store)
     assert journal
     assert "hamilton" not in journal.movies

@@ -45,7 +45,7 @@ def forget(
     from harvest.dataset.forget import remains
     from harvest.dataset.read import Dataset
     from harvest.storage import cache_folder
-    from workflows.harvest.gone import forget_movie
+    from workflows.forgetting import forget_movie
     from workflows.lease import lease_on
 
     opened = Dataset.open(dataset)

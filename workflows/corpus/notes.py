@@ -11,7 +11,12 @@ from harvest.dataset.commit import now
 from harvest.dataset.records import file_name
 from harvest.dataset.store import Store
 from workflows.console import counted
-from workflows.journal.records import STAGES
+from workflows.journal.records import FOLDER
+
+STAGES = f"{FOLDER}/stages"
+"""Where the notes lie: beside the journals, for no reader of tables looks there."""
+KEPT = "report"
+"""The stage whose note names a forgotten movie until its next run, which removes the movie's cast sheet by it."""
 
 
 class StageNote(BaseModel):
@@ -59,6 +64,19 @@ def read_note(store: Store, stage: str) -> StageNote | None:
 def put_note(store: Store, stage: str, note: StageNote) -> None:
     """Put down how a stage ended, in place of what it said before."""
     store.put(_path(stage), note.model_copy(update={"at": now()}).model_dump_json(indent=1).encode() + b"\n")
+
+
+def strike_from_notes(store: Store, movie_id: str) -> None:
+    """Say of no stage any more that it was done with a movie. A note that cannot be read goes: it may name it."""
+    for path in (f"{STAGES}/{name}" for name in store.names(STAGES)):
+        try:
+            named = movie_id in StageNote.model_validate_json(store.get(path)).movies and path != _path(KEPT)
+        except FileNotFoundError:
+            continue
+        except ValidationError:
+            named = True
+        if named:
+            store.delete(path)
 
 
 def changes(note: StageNote | None, fingerprint: str, movies: dict[str, str]) -> str:

@@ -1,5 +1,6 @@
 """`castmine corpus`: one stage after another, each only where its inputs have changed, told in one journal."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
     ):
         plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
         places = session.places
-        retry = f"castmine corpus --config {quote(choice.config_file)} --retry-failed"
+        retry = f"castmine corpus --config {quote(os.path.abspath(choice.config_file))} --retry-failed"
         told = (places.movies, places.models, config.run, retry)
         with JournalWriter(session.dataset.store, "corpus", *told) as journal:
             if choice.takes("harvest"):

@@ -3,11 +3,10 @@
 from collections.abc import Collection, Iterable
 
 from harvest.corpus import Movie
-from harvest.dataset.forget import Remains, forget
 from harvest.dataset.read import Dataset
 from harvest.identity import source_exists
 from workflows.console import counted
-from workflows.journal.records import strike_out
+from workflows.forgetting import forget_movie
 
 
 def gone(dataset: Dataset, movies: Iterable[Movie]) -> tuple[str, ...]:
@@ -48,10 +47,3 @@ def prune(dataset: Dataset, movies: Iterable[Movie], missing: Collection[str], m
     for movie_id in missing:
         forget_movie(dataset, movie_id)
     return ""
-
-
-def forget_movie(dataset: Dataset, movie_id: str) -> Remains:
-    """Remove every row and file of a movie, and its lines in the journals of runs. Raises DatasetError."""
-    found = forget(dataset, movie_id)
-    strike_out(dataset.store, movie_id)
-    return found

@@ -12,8 +12,6 @@ from workflows.processes import is_gone
 
 FOLDER = "_runs"
 """Where journals lie. No reader of tables looks here, and nothing but `status` and its like depends on them."""
-STAGES = f"{FOLDER}/stages"
-"""Where the notes lie of what the stages of `castmine corpus` were made from."""
 SILENT_BEATS = 4
 """A writer that missed so many heartbeats is said to give no sign of life."""
 
@@ -138,13 +136,9 @@ def last_measured(store: Store) -> Journal | None:
     return next((journal for journal in found if journal and journal.frames and journal.usage.worker_s), None)
 
 
-def strike_out(store: Store, movie_id: str) -> None:
-    """Take a movie out of every journal, and say of no stage any more that it was done with it.
-
-    The note of the report stays until its next run, which removes the movie's cast sheet by it. What cannot be read
-    goes: it is of no use to anyone, and may name the movie.
-    """
-    for path in [f"{STAGES}/{name}" for name in store.names(STAGES)] + [journal_path(run) for run in run_ids(store)]:
+def strike_from_journals(store: Store, movie_id: str) -> None:
+    """Take a movie out of every journal. One that cannot be read goes: it is of no use, and may name the movie."""
+    for path in map(journal_path, run_ids(store)):
         try:
             noted = json.loads(store.get(path))
             movies = dict(noted["movies"])
@@ -153,10 +147,7 @@ def strike_out(store: Store, movie_id: str) -> None:
         except (ValueError, KeyError, TypeError):
             store.delete(path)
             continue
-        if path.startswith(STAGES):
-            if movie_id in movies and path != f"{STAGES}/report.json":
-                store.delete(path)
-        elif movies.pop(movie_id, None) is not None:
+        if movies.pop(movie_id, None) is not None:
             left = json.dumps(noted | {"movies": movies}, indent=1, ensure_ascii=False)
             store.put(path, left.encode() + b"\n")
 
