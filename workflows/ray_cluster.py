@@ -1,6 +1,7 @@
 """Ray: started on this machine, or joined where an address says so. The only settings castmine gives it stand here."""
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -160,3 +161,9 @@ def map_tasks(
 def largest_node_gb() -> float:
     """Memory of the largest machine of the cluster, as far as Ray may give it to tasks."""
     return max(float(node["Resources"].get("memory", 0)) for node in ray.nodes() if node["Alive"]) / 1e9
+
+
+def share_gb(workers: int) -> float:
+    """Memory that each of so many workers may declare so that all find a place at once, on machines of one size."""
+    machines = sum(bool(node["Alive"]) for node in ray.nodes())
+    return largest_node_gb() / math.ceil(workers / machines)

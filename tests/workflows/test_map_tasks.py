@@ -9,7 +9,7 @@ import pytest
 import ray
 
 from harvest.errors import ConfigError
-from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks, ray_cluster
+from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks, ray_cluster, share_gb
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,3 +58,5 @@ def test_memory_is_declared_to_ray() -> None:
     ((_, had),) = map_tasks(memory_of_this_task, [0], 1, lambda _: 0.25)
     assert had == pytest.approx(0.25e9)
     assert largest_node_gb() > 0.25
+    assert share_gb(1) == largest_node_gb()
+    assert share_gb(3) == pytest.approx(largest_node_gb() / 3)

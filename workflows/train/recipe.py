@@ -32,7 +32,11 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
     chosen, config = recipe(name), corpus.config
     if not chosen.identities:
         refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, config.subspace)
-    size, memory_gb, checkpoints = corpus.movie.embedding_size, _memory_gb(corpus, chosen), Checkpoints(_folder(out))
+    size, memory_gb, checkpoints = (
+        corpus.movie.embedding_size,
+        _memory_gb(corpus, chosen, run),
+        Checkpoints(_folder(out)),
+    )
     job = FitJob(corpus.root, name, config, corpus.split, size, run.device, checkpoints.folder, memory_gb)
     seen = extent(job, run)
     checkpoints.begin(_settings(corpus, name), resume)
@@ -65,17 +69,17 @@ def _folder(out: Path) -> Path:
     return out.parent / f".{out.name}.training"
 
 
-def _memory_gb(corpus: Corpus, chosen: Recipe) -> float:
+def _memory_gb(corpus: Corpus, chosen: Recipe, run: RunConfig) -> float:
     """Of a worker, which reads all rows for itself: every face of the training movies, or what was mined of all; no
-    more than the largest machine has."""
-    from workflows.ray_cluster import largest_node_gb
+    more than the machines have for all workers at once, which Ray would wait for without end."""
+    from workflows.ray_cluster import share_gb
 
     if chosen.identities:
         dataset, learned = Dataset.open(corpus.root), set(corpus.split.train)
         rows = sum(count_embedded(dataset, record) for record in corpus.records if record.movie_id in learned)
     else:
         rows = sum(measured.sums.tracks for measured in corpus.base.values()) * corpus.config.mining.views
-    return min(fitting_gb(rows * corpus.movie.embedding_size), largest_node_gb())
+    return min(fitting_gb(rows * corpus.movie.embedding_size), share_gb(run.workers or 1))
 
 
 def _settings(corpus: Corpus, name: str) -> dict[str, Any]:
