@@ -32,11 +32,8 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
     chosen, config = recipe(name), corpus.config
     if not chosen.identities:
         refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, config.subspace)
-    size, memory_gb, checkpoints = (
-        corpus.movie.embedding_size,
-        _memory_gb(corpus, chosen, run),
-        Checkpoints(_folder(out)),
-    )
+    size, memory_gb = corpus.movie.embedding_size, _memory_gb(corpus, chosen, run)
+    checkpoints = Checkpoints(_folder(out))
     job = FitJob(corpus.root, name, config, corpus.split, size, run.device, checkpoints.folder, memory_gb)
     seen = extent(job, run)
     checkpoints.begin(_settings(corpus, name), resume)
