@@ -1,7 +1,7 @@
 """The table of casts from movies that were fitted to first (`--adapt`): photographed faces, simulated tracks.
 
 `python -m tests.bench.adapted_tables`: each of the 4 movies of the dev part as it is, then after each adaptation on
-stored embeddings, of the pack and of the closed form that `castmine train` makes of the train part; four minutes of a
+stored embeddings, of the pack and of the closed form that `castmine train` makes of the train part; six minutes of a
 core.
 """
 
