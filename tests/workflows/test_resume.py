@@ -13,11 +13,10 @@ from train.checkpoint import Checkpoints
 from train.config import MiningConfig, TrainConfig
 from train.presets import filled, recipe
 from train.split import Split, split_movies
-from workflows.config import RunConfig
 from workflows.labels import import_labels
 from workflows.train.corpus import Corpus
 from workflows.train.movies import MovieJob, measure_one
-from workflows.train.recipe import _settings, learn
+from workflows.train.recipe import _settings
 from workflows.train.rows import read_learning
 
 
@@ -44,7 +43,7 @@ def test_a_method_that_learns_from_people_does_not_go_on_with_other_labels(root:
     assert not Checkpoints(stopped).begin(_settings(began, "bcl"), resume=True), "nothing is learned from that movie"
     rename(root, split.train[0], tmp_path)
     with pytest.raises(ConfigError, match=f"cannot go on, labels.{split.train[0]} was .*leave out --resume"):
-        learn(began, "bcl", tmp_path / "model", RunConfig(workers=1), True, lambda done, of, note: None)
+        Checkpoints(stopped).begin(_settings(began, "bcl"), resume=True)
 
 
 def test_a_method_that_takes_links_alone_goes_on_whatever_the_labels(root: str, tmp_path: Path) -> None:
