@@ -212,7 +212,8 @@ def test_new_labels_score_an_old_clustering_without_clustering_again(root: str) 
 
 def test_the_command_that_tries_again_makes_the_same_choices(root: str) -> None:
     config = load_config(None, ["cluster.threshold=0.4", "cluster.ball.squared_radius=0.3", "run.workers=1"])
-    command = retry_command("a b", "ball", config, "m", "corpus", "the run", "tsiam")
+    asked = ClusterJob("a b", "", "ball", "m", "corpus", None, "the run", config, adapt="tsiam")
+    command = retry_command(asked)
     (arguments,) = commands(command + " --movies x")
     assert arguments[:5] == ["cluster", "--dataset", "a b", "--method", "ball"]
     assert parse(arguments) == config

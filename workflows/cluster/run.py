@@ -83,57 +83,52 @@ def cluster(
     dataset = Dataset.open(root)
     records = _chosen(dataset, movies)
     loaded = _fitting_model(model, records, adapt) if model else None
-    run = run or run_name(method, loaded.name if loaded else None, adapt, k_from)
-    with meter("cluster", "movies") as shown, ExitStack() as stack:
-        cores = _started_once(stack, address, config)
-        wanted = k_from == "threshold" and not METHODS[method].finds_k
-        asked = (dataset, records, method, loaded, config, cores, kept)
-        thresholds, source = thresholds_for(*asked) if wanted else ({}, "")
-        shared = _shared(dataset.root, method, config, loaded, model, k_from, run, force, adapt)
-        jobs = [
-            replace(shared, movie_id=record.movie_id, threshold=thresholds.get(record.models_hash))
-            for record in sorted(records, key=lambda record: -record.rows("tracks"))
-        ]
-        again = retry_command(root, method, config, model, k_from, run, adapt)
-        outcome = _Outcome(dataset, {record.movie_id: record for record in records}, shown, again)
-        missing = [job for job in jobs if not outcome.is_done(job)]
-        if missing:
-            outcome.work_on(missing, cores())
-            share_records(dataset.store)
-    done = sorted(outcome.done, key=lambda movie: movie.movie_id)
-    overall = score_corpus([movie.metrics for movie in done if movie.metrics])
-    name, k_source = adapted_name(shared.model_name, adapt), source_of_k(method, k_from)
-    if adapt and source:
-        source = f"each movie's own after {adapt} ({config.cluster.adapt.threshold}); before, {source}"
-    return ClusterSummary(run, method, name, k_source, source, done, outcome.failed, overall, time.monotonic() - began)
-
-
-def _shared(
-    root: str,
-    method: str,
-    config: Config,
-    loaded: Model | None,
-    model: str | None,
-    k_from: KFrom,
-    run: str,
-    force: bool,
-    adapt: str | None,
-) -> ClusterJob:
-    """What all movies' jobs have in common."""
-    return ClusterJob(
-        root,
+    asked = ClusterJob(  # of every movie: which one, and its threshold, are still to be filled in
+        dataset.root,
         movie_id="",
         method=method,
         model=str(Path(model).absolute()) if model else None,  # tasks on a cluster run in folders of their own
         k_from=k_from,
         threshold=None,
-        run=run,
+        run=run or run_name(method, loaded.name if loaded else None, adapt, k_from),
         config=config,
         model_digest=loaded.card.weights_sha256 if loaded else "",
         force=force,
         adapt=adapt,
         model_name=loaded.name if loaded else BASE,
         model_takes_faces=bool(loaded and loaded.takes_faces),
+    )
+    with meter("cluster", "movies") as shown, ExitStack() as stack:
+        cores = _started_once(stack, address, config)
+        wanted = k_from == "threshold" and not METHODS[method].finds_k
+        found = thresholds_for(dataset, records, method, loaded, config, cores, kept) if wanted else ({}, "")
+        thresholds, source = found
+        outcome = _Outcome(dataset, {record.movie_id: record for record in records}, shown, retry_command(asked))
+        jobs = [
+            replace(asked, movie_id=record.movie_id, threshold=thresholds.get(record.models_hash))
+            for record in sorted(records, key=lambda record: -record.rows("tracks"))
+        ]
+        if missing := [job for job in jobs if not outcome.is_done(job)]:
+            outcome.work_on(missing, cores())
+            share_records(dataset.store)
+    return _summary(asked, source, outcome, time.monotonic() - began)
+
+
+def _summary(asked: ClusterJob, source: str, outcome: "_Outcome", seconds: float) -> ClusterSummary:
+    """`source`: of the threshold."""
+    done = sorted(outcome.done, key=lambda movie: movie.movie_id)
+    if asked.adapt and source:
+        source = f"each movie's own after {asked.adapt} ({asked.config.cluster.adapt.threshold}); before, {source}"
+    return ClusterSummary(
+        run=asked.run,
+        method=asked.method,
+        model=adapted_name(asked.model_name, asked.adapt),
+        k_from=source_of_k(asked.method, asked.k_from),
+        threshold_source=source,
+        movies=done,
+        failed=outcome.failed,
+        overall=score_corpus([movie.metrics for movie in done if movie.metrics]),
+        seconds=seconds,
     )
 
 

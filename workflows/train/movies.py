@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,27 +83,46 @@ def measure_one(job: MovieJob) -> MovieMeasures:
     movie = current(dataset, job.movie_id)
     tracks = read_track_set(dataset, movie)
     centring = job.embedding.centring if job.embedding else job.centring
-    raw = read_face_embeddings(dataset, movie) if centring or not job.embedding else []
-    faces: Sequence[npt.ArrayLike] = centring.apply_all(raw) if centring else raw
-    means = track_means(faces, by_length=True) if centring and faces else tracks.means
-    if job.embedding and not centring:
+    if centring:
+        return _centred(dataset, movie, tracks, job, centring)
+    if job.embedding:
         tracklets = read_mined(dataset, movie, job.config.mining).tracklets
-    else:
-        mined = mine_movie(faces, tracks.cannot_link, job.config.mining, by_length=centring is not None)
-        tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)
-        if not centring:  # the table says what anyone would mine; centred tracklets are one model's
-            rows, notes = _table(movie, tracks, mined), {MINING: job.config.mining.model_dump(mode="json")}
-            commit_derived(dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, rows, notes)
-    measures = measure_movie(tracklets, means, tracks.cannot_link, job.config, job.embedding)
-    if job.embedding and centring:
-        mined = mine_movie(raw, tracks.cannot_link, job.config.mining)
-        rows = centring.track_means(mined.faces(raw)).reshape(*mined.tracklets.shape[:2], movie.embedding_size)
-        same = measure_movie(rows, means, tracks.cannot_link, job.config, job.embedding)
-        return replace(measures, same_pairs=same)
+        return measure_movie(tracklets, tracks.means, tracks.cannot_link, job.config, job.embedding)
+    return _mined(dataset, movie, tracks, job)
+
+
+def _mined(dataset: Dataset, movie: MovieRecord, tracks: TrackSet, job: MovieJob) -> MovieMeasures:
+    """As the pack embeds it: mined, and committed to `tracklets`, which says what anyone would mine."""
+    faces = read_face_embeddings(dataset, movie)
+    mined = mine_movie(faces, tracks.cannot_link, job.config.mining)
+    rows, notes = _table(movie, tracks, mined), {MINING: job.config.mining.model_dump(mode="json")}
+    commit_derived(dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, rows, notes)
+    measured = measure_movie(_of_size(mined.tracklets, movie), tracks.means, tracks.cannot_link, job.config)
     degree = job.config.centring.degree
-    if job.embedding or centring or degree is None:
-        return measures
-    return replace(measures, faces=CentringSums.of(raw, degree))
+    return measured if degree is None else replace(measured, faces=CentringSums.of(faces, degree))
+
+
+def _centred(
+    dataset: Dataset, movie: MovieRecord, tracks: TrackSet, job: MovieJob, centring: FaceCentring
+) -> MovieMeasures:
+    """With centred faces, for which other tracklets are mined, one model's own; of a model also of the same ones as the
+    base."""
+    raw = read_face_embeddings(dataset, movie)
+    faces: Sequence[npt.ArrayLike] = centring.apply_all(raw)
+    means = track_means(faces, by_length=True) if faces else tracks.means
+    mined = mine_movie(faces, tracks.cannot_link, job.config.mining, by_length=True)
+    rest = (means, tracks.cannot_link, job.config, job.embedding)
+    measured = measure_movie(_of_size(mined.tracklets, movie), *rest)
+    if job.embedding is None:
+        return measured
+    same = mine_movie(raw, tracks.cannot_link, job.config.mining)
+    rows = centring.track_means(same.faces(raw)).reshape(*same.tracklets.shape[:2], movie.embedding_size)
+    return replace(measured, same_pairs=measure_movie(rows, *rest))
+
+
+def _of_size(tracklets: npt.NDArray[Any], movie: MovieRecord) -> npt.NDArray[Any]:
+    """(t, M, d), also of no track at all."""
+    return tracklets.reshape(*tracklets.shape[:2], movie.embedding_size)
 
 
 def current(dataset: Dataset, movie_id: str) -> MovieRecord:
