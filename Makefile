@@ -4,8 +4,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 STAMP := $(VENV)/.installed
 DEMO := demo
-# Two processes, each with its own Ray, bucket server and folders; a file's tests stay together and share what they made.
-TWO := -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes on two cores, for much of the time is waiting for Ray. Each has its own Ray, bucket server and folders;
+# a file's tests stay together and share what they made.
+SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all bench soak lint setup clean
@@ -17,7 +18,7 @@ demo: $(STAMP)  ## a short movie of real faces through every stage, to its cast 
 	@$(VENV)/bin/castmine demo --out $(DEMO)
 
 test: lint  ## style, types and the tests that take seconds; under 20 minutes from nothing
-	@$(VENV)/bin/pytest -m "not slow" $(TWO)
+	@$(VENV)/bin/pytest -m "not slow" $(SHARED)
 
 test-all: test  ## the tests that take minutes too
 	@$(VENV)/bin/pytest -m slow
