@@ -7,7 +7,7 @@ SCRAPE = """
 import re, sys, time, urllib.request
 import ray
 from workflows.metrics import count_failure, count_movie, count_segment, show_queue
-ray.init(num_cpus=1, include_dashboard=False, object_store_memory=150 * 2**20, log_to_driver=False)
+ray.init(address="local", num_cpus=1, include_dashboard=False, object_store_memory=150 * 2**20, log_to_driver=False)
 
 @ray.remote
 def work():
