@@ -12,8 +12,10 @@ from scipy.io.matlab import MatReadError
 
 from harvest.errors import CorpusError
 
-_UNREADABLE = (OSError, ValueError, TypeError, LookupError, NotImplementedError, MatReadError, zlib.error)
-"""What h5py and scipy raise on files that are damaged or something else."""
+_DAMAGED = (OSError, ValueError, TypeError, LookupError, RuntimeError, MatReadError, zlib.error)
+_SOMETHING_ELSE = (AttributeError, ArithmeticError)
+"""What h5py and scipy raise on files that are damaged, h5py a RuntimeError where it has no closer one for HDF5's; and
+what comes of a struct in place of an array, or of a number that is infinite."""
 
 
 def variables(path: Path) -> set[str]:
@@ -88,5 +90,5 @@ def _earlier_field(path: Path, name: str, field: str) -> list[np.ndarray]:
 def _said(path: Path, what: str) -> Iterator[None]:
     try:
         yield
-    except _UNREADABLE as error:
+    except (*_DAMAGED, *_SOMETHING_ELSE) as error:
         raise CorpusError(f"{path}: cannot be read as {what} ({error})") from error

@@ -1,5 +1,6 @@
 """The published feature releases: small files of their formats, and the real label files."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,10 @@ WRONG_SSIAM: dict[str, tuple[dict[str, Any], str]] = {
         {"Tracks": np.array([(3, 2.5)] * 3, dtype=[("labelid", "O"), ("numframes", "O")])},
         "Tracks.numframes, a number for each of Tracks .not whole",
     ),
+    "frames without end": (
+        {"Tracks": np.array([(3, np.inf)] * 3, dtype=[("labelid", "O"), ("numframes", "O")])},
+        "Tracks.numframes, a number for each of Tracks .*infinity",
+    ),
     "features that are no array": (
         {"features_vgg": "a text"},
         "cannot be read as features_vgg, an array of three dimensions",
@@ -211,6 +216,25 @@ WRONG_SSIAM: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_episode_that_does_not_fit_together_is_named(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
     ssiam(tmp_path, **changed)
     with pytest.raises(CorpusError, match=said):
+        list(read_ssiam(tmp_path))
+
+
+STRUCTS = {
+    "bbt_s01e01_features_VGG2.mat": ("features_vgg", "features_vgg, an array of three dimensions"),
+    "bbt_s01e01.mat": ("Tracks/numframes", "Tracks.numframes, a number for each of Tracks"),
+}
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_a_struct_where_numbers_should_be_is_named(tmp_path: Path, name: str) -> None:
+    newer(tmp_path / "bbt_s01e01_features_VGG2.mat", features_vgg=ssiam(tmp_path / "earlier"))
+    newer(tmp_path / "bbt_s01e01.mat", Tracks=tracks_of((3, 1, 5)))
+    shutil.rmtree(tmp_path / "earlier")
+    (variable, said) = STRUCTS[name]
+    with h5py.File(tmp_path / name, "a") as file:
+        del file[variable]
+        file.create_group(variable)
+    with pytest.raises(CorpusError, match=f"{name}: cannot be read as {said} .*no attribute"):
         list(read_ssiam(tmp_path))
 
 
