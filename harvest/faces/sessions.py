@@ -12,11 +12,9 @@ import onnxruntime
 
 from harvest.errors import ModelsError
 
-FOR_CUDA = (
-    "pip uninstall -y onnxruntime onnxruntime-gpu && pip install --no-deps -c infra/constraints.txt onnxruntime-gpu"
-)
+FOR_CUDA = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install --no-deps onnxruntime-gpu==1.31.1"
 """Both packages fill one folder, so the one must be gone before the other comes, and whatever else needs onnxruntime
-would bring it back."""
+would bring it back. The version that is pinned is named, for there are no constraints beside an installed castmine."""
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 

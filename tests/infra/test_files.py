@@ -15,6 +15,7 @@ import yaml
 from ray._private.runtime_env.packaging import get_excludes_from_ignore_files
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from harvest.faces.sessions import FOR_CUDA
 from workflows.config import RunConfig, load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,11 @@ def test_the_image_is_built_from_what_there_is_and_runs_as_no_root() -> None:
     assert set(others.split()) <= set(PINS), "what is added by hand is pinned too"
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
     assert install.index("pip uninstall -y onnxruntime") < install.index("onnxruntime-gpu")
+
+
+def test_what_is_told_of_a_gpu_names_the_version_that_is_pinned() -> None:
+    assert FOR_CUDA.endswith(f" onnxruntime-gpu=={PINS['onnxruntime-gpu']}")
+    assert PINS["onnxruntime-gpu"] == PINS["onnxruntime"]
 
 
 @pytest.mark.parametrize("path", sorted(INFRA.rglob("*.sh")), ids=lambda path: path.name)
