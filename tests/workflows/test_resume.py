@@ -54,6 +54,14 @@ def test_a_method_that_takes_links_alone_goes_on_whatever_the_labels(root: str, 
     assert _settings(began, "multiface-mvcorr") == before
 
 
+def test_a_training_does_not_go_on_where_a_movie_has_changed_sides(root: str, tmp_path: Path) -> None:
+    stopped, split = tmp_path / ".model.training", Split(("film-0", "film-1", "film-2"), ("film-3",))
+    Checkpoints(stopped).begin(_settings(corpus(root, "multiface-mvcorr", split), "multiface-mvcorr"), resume=False)
+    moved = corpus(root, "multiface-mvcorr", Split(("film-0", "film-1"), ("film-2", "film-3")))
+    with pytest.raises(ConfigError, match=r"cannot go on, split\.film-2 was 'train' and is now 'validation'"):
+        Checkpoints(stopped).begin(_settings(moved, "multiface-mvcorr"), resume=True)
+
+
 def test_tracklets_that_another_training_mined_otherwise_are_refused(root: str) -> None:
     config = filled(recipe("multiface-mvcorr"), TrainConfig())
     job = MovieJob(root, "film-0", config)

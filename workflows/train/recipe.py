@@ -81,11 +81,13 @@ def _memory_gb(corpus: Corpus, chosen: Recipe, run: RunConfig) -> float:
 
 def _settings(corpus: Corpus, name: str) -> dict[str, Any]:
     """All that the final weights follow from, but for the number of workers, which changes nothing."""
+    sides = dict.fromkeys(corpus.split.train, "train") | dict.fromkeys(corpus.split.validation, "validation")
     labels = {"labels": _labels(corpus)} if recipe(name).identities else {}
     return {
         "method": name,
         "train": corpus.config.model_dump(mode="json"),
         "movies": {record.movie_id: record.harvest_id for record in corpus.records},
+        "split": sides,
         "castmine": version("castmine"),
         **labels,
     }
