@@ -50,10 +50,16 @@ def read_face_embeddings(dataset: Dataset, movie: MovieRecord) -> list[NDArray[n
 
 
 def count_embedded(dataset: Dataset, movie: MovieRecord) -> int:
-    """The faces that `read_face_embeddings` would read, from the shard's footer alone; a movie has many more rows."""
+    """The faces that `read_face_embeddings` would read, from the shard's footer alone; a movie has many more rows.
+
+    A shard that cannot be read counts with all its rows: the task that reads it says so, of its movie alone.
+    """
     shard = movie.shards["faces"]
-    with said_plainly(dataset.store.full(shard.path)), dataset.store.open(shard.path) as file:
-        footer = pq.read_metadata(file)
+    try:
+        with said_plainly(dataset.store.full(shard.path)), dataset.store.open(shard.path) as file:
+            footer = pq.read_metadata(file)
+    except (DatasetError, FileNotFoundError, pa.ArrowInvalid):
+        return shard.rows
     numbers = 0
     for group in map(footer.row_group, range(footer.num_row_groups)):
         columns = map(group.column, range(group.num_columns))

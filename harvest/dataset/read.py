@@ -128,7 +128,11 @@ class Dataset:
     def read_shard(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
         """The rows of a shard. Raises DatasetError, FileNotFoundError."""
         with said_plainly(self.store.full(shard.path)), self.store.open(shard.path) as file:
-            return pq.read_table(file, columns=columns)
+            try:
+                return pq.read_table(file, columns=columns)
+            except pa.ArrowInvalid as error:
+                path, remedy = self.store.full(shard.path), f"castmine doctor --dataset {self.root}"
+                raise DatasetError(f"{path}: is not whole ({error}); {remedy} says what to do") from error
 
     def snapshot(self) -> Snapshot:
         """One consistent view of the whole dataset: what its records name at this moment."""

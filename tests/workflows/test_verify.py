@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from harvest.dataset.read import Dataset
-from harvest.errors import CastmineError
-from harvest.tracks import read_face_embeddings, read_track_set
+from harvest.errors import CastmineError, DatasetError
+from harvest.tracks import count_embedded, read_face_embeddings, read_track_set
 from tests.train.tracks import Movie, made_up_movie
 from tests.workflows.conftest import Castmine
 from tests.workflows.test_report import chromium
@@ -288,11 +288,27 @@ def test_the_command_compares_models_on_the_benchmark(castmine: Castmine, bench:
 
 def test_a_movie_that_fails_is_named_and_the_others_are_compared(castmine: Castmine, tmp_path: Path) -> None:
     root = dataset(tmp_path, two_movies())
-    Path(root, Dataset.open(root).records()[1].shards["tracks"].path).unlink()
+    Path(root, Dataset.open(root).records()[1].shards["faces"].path).unlink()
     ran = castmine("verify", "--dataset", root, "--out", tmp_path / "out", status=1)
     assert "mean over 1 of 1 movies" in ran.out
     assert "failed: b: " in ran.err
     assert "failed and is left out" in (tmp_path / "out" / PAGE).read_text()
+
+
+@pytest.mark.parametrize("left", [None, 0, 1000], ids=["lost", "empty", "cut short"])
+def test_faces_that_cannot_be_read_fail_their_own_movie_and_not_what_is_declared_for_it(
+    tmp_path: Path, left: int | None
+) -> None:
+    opened = Dataset.open(dataset(tmp_path, two_movies()))
+    movie = opened.records()[0]
+    path = Path(opened.root, movie.shards["faces"].path)
+    content = path.read_bytes()
+    path.unlink()
+    if left is not None:
+        path.write_bytes(content[:left])
+    assert count_embedded(opened, movie) == movie.rows("faces")
+    with pytest.raises(FileNotFoundError if left is None else DatasetError, match=path.name):
+        verify_one(VerifyJob(opened.root, movie.movie_id, (), CONFIG))
 
 
 def test_an_error_is_one_line_and_exit_status_2(castmine: Castmine, tmp_path: Path) -> None:
