@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
 from harvest.errors import CastmineError, ModelsError
 
@@ -129,41 +129,54 @@ def map_tasks(
     in_flight: int,
     memory_gb: Callable[[Item], float] = lambda item: 0.0,
     attempts: int = 1,
+    losses: int = 0,
 ) -> Iterable[tuple[Item, Result | BaseException]]:
     """One Ray task an item, at most `in_flight` of them queued; yields (item, result or error) as they end.
 
     A task declares its memory, so that Ray starts it only where that is free. One whose worker is lost is tried again,
-    `attempts` times in all: Ray's own retries are off, for with them out-of-memory kills repeat without end.
+    `attempts` times in all, and up to `losses` times more where its machine went: Ray's own retries are off, for with
+    them out-of-memory kills repeat without end. Where the caller stops before the end, what still runs is ended.
     """
     task = ray.remote(function)
-    waiting, tries = deque(range(len(items))), [0] * len(items)
+    waiting, tries, gone = deque(range(len(items))), [0] * len(items), [0] * len(items)
     running: dict[Any, int] = {}
-    while waiting or running:
-        while waiting and len(running) < in_flight:
-            number = waiting.popleft()
-            tries[number] += 1
-            memory = int(memory_gb(items[number]) * 1e9) or None
-            running[task.options(max_retries=0, num_cpus=1, memory=memory).remote(items[number])] = number
-        done, _ = ray.wait(list(running), num_returns=1)
-        for reference in done:
-            number = running.pop(reference)
-            try:
-                yield items[number], ray.get(reference)
-            except RayError as error:
-                if isinstance(error, RayTaskError):
+    try:
+        while waiting or running:
+            while waiting and len(running) < in_flight:
+                number = waiting.popleft()
+                tries[number] += 1
+                memory = int(memory_gb(items[number]) * 1e9) or None
+                running[task.options(max_retries=0, num_cpus=1, memory=memory).remote(items[number])] = number
+            done, _ = ray.wait(list(running), num_returns=1)
+            for reference in done:
+                number = running.pop(reference)
+                try:
+                    yield items[number], ray.get(reference)
+                except RayTaskError as error:
                     yield items[number], cause(error)
-                elif tries[number] < attempts:
-                    waiting.append(number)
-                else:
-                    yield items[number], TaskLostError(cause(error), tries[number])
+                except RayError as error:
+                    gone[number] += isinstance(error, NodeDiedError) and gone[number] < losses
+                    if tries[number] - gone[number] < attempts:
+                        waiting.append(number)
+                    else:
+                        yield items[number], TaskLostError(cause(error), tries[number] - gone[number])
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)
+
+
+def _machines() -> list[dict[str, float]]:
+    """What each machine has that can take a task: a head without cores cannot."""
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [resources for resources in alive if resources.get("CPU", 0) >= 1]
 
 
 def largest_node_gb() -> float:
-    """Memory of the largest machine of the cluster, as far as Ray may give it to tasks."""
-    return max(float(node["Resources"].get("memory", 0)) for node in ray.nodes() if node["Alive"]) / 1e9
+    """Memory of the largest machine of the cluster, as far as Ray may give it to tasks; without end while there is none
+    with a core, for nothing is known of those that start on demand."""
+    return max((resources.get("memory", 0.0) for resources in _machines()), default=math.inf) / 1e9
 
 
 def share_gb(workers: int) -> float:
     """Memory that each of so many workers may declare so that all find a place at once, on machines of one size."""
-    machines = sum(bool(node["Alive"]) for node in ray.nodes())
-    return largest_node_gb() / math.ceil(workers / machines)
+    return largest_node_gb() / math.ceil(workers / max(1, len(_machines())))

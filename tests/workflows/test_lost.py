@@ -1,7 +1,10 @@
 """A worker that goes with its machine: its work is done elsewhere, and nothing is held against it. On several machines,
 as far as Ray can tell, that really go or really run out of memory."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from tests.workflows.faults import wait_for
 from tests.workflows.test_pool import STALL_S, Worker, job
 from workflows.lost import LOST, MachineLostError, WorkerLostError, first_line, is_machines_fault
 from workflows.pool import Job, Limits, Pool
-from workflows.ray_cluster import ray_cluster
+from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks, ray_cluster, share_gb
 
 MACHINE = {"object_store_memory": 100 * 2**20}
 
@@ -60,6 +63,17 @@ def run(one: Job, notes: Path, mark: str, losses: int, meanwhile: Callable[[], N
     return end
 
 
+def test_only_machines_with_cores_share_out_memory(machines: Cluster) -> None:
+    """The first of this file: the head is alone."""
+    assert largest_node_gb() == share_gb(8) == math.inf, "what starts on demand may be of any size"
+    added = [machines.add_node(num_cpus=2, memory=10**9 * size, **MACHINE) for size in (1, 2)]
+    assert largest_node_gb() == pytest.approx(2)
+    assert [share_gb(workers) for workers in (1, 2, 3, 8)] == pytest.approx([2, 2, 1, 0.5])
+    for machine in added:
+        machines.remove_node(machine, allow_graceful=True)
+    wait_for(lambda: largest_node_gb() == math.inf)
+
+
 @pytest.mark.parametrize("in_order", [False, True], ids=["power is cut", "called back"])
 def test_work_whose_machine_goes_is_done_on_another_and_not_held_against_it(
     machines: Cluster, tmp_path: Path, in_order: bool
@@ -74,6 +88,37 @@ def test_work_whose_machine_goes_is_done_on_another_and_not_held_against_it(
 
     assert run(one, tmp_path / "notes", mark, 1, goes) == "wait_once"
     assert (one.attempts, one.losses) == (2, 1)
+
+
+def notes_its_machine(notes: Path) -> str:
+    """Ends on any machine but the first."""
+    machine = str(ray.get_runtime_context().get_node_id())
+    if not notes.exists():
+        notes.write_text(machine)
+        time.sleep(600)
+    return machine
+
+
+@pytest.mark.parametrize("losses", [1, 0])
+def test_a_task_whose_machine_goes_is_tried_again_beside_its_attempts(
+    machines: Cluster, tmp_path: Path, losses: int
+) -> None:
+    notes = tmp_path / "notes"
+    for _ in range(2):
+        machines.add_node(num_cpus=1, **MACHINE)
+
+    def goes() -> None:
+        wait_for(lambda: notes.exists() and notes.read_text())
+        first = next(node for node in machines.worker_nodes if node.node_id == notes.read_text())
+        machines.remove_node(first, allow_graceful=False)
+
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(goes)
+        ((_, end),) = map_tasks(notes_its_machine, [notes], 1, attempts=1, losses=losses)
+    if losses:
+        assert end in {node.node_id for node in machines.worker_nodes}
+    else:
+        assert isinstance(end, TaskLostError)
 
 
 def test_work_whose_machines_go_too_often_ends_at_last_but_is_not_blamed(machines: Cluster, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""Tasks on Ray: a lost worker's is tried again, its own error is final, and memory is declared."""
+"""Tasks on Ray: a lost worker's is tried again, its own error is final, and memory is declared; a caller that stops
+ends them. What a lost machine does to them: test_lost.py."""
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import ray
 
 from harvest.errors import ConfigError
+from tests.workflows.faults import wait_for
 from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks, ray_cluster, share_gb
 
 
@@ -33,6 +36,10 @@ def raises(tries: Path) -> None:
     raise ConfigError("as it was told")
 
 
+def takes(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 def memory_of_this_task(_: int) -> float:
     return float(ray.get_runtime_context().get_assigned_resources().get("memory", 0))
 
@@ -52,6 +59,16 @@ def test_an_error_of_its_own_is_final(tmp_path: Path) -> None:
     ((_, error),) = map_tasks(raises, [tmp_path], 1, attempts=3)
     assert isinstance(error, ConfigError)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_tasks_are_ended_when_their_caller_raises() -> None:
+    def stops() -> None:
+        for _ in map_tasks(takes, [0.5, 600.0, 600.0], 3):  # of which two have a core, and one waits for it
+            raise ConfigError("one is bad")
+
+    with pytest.raises(ConfigError):
+        stops()
+    wait_for(lambda: ray.available_resources().get("CPU") == ray.cluster_resources()["CPU"])
 
 
 def test_memory_is_declared_to_ray() -> None:

@@ -168,13 +168,14 @@ class _Outcome:
         """Run the tasks, in this order; what fits into no machine of the cluster is not begun."""
         from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks
 
-        attempts, room = jobs[0].config.run.attempts, largest_node_gb()
+        run, room = jobs[0].config.run, largest_node_gb()
+        allowed = run.attempts, run.losses
         needed = {job.movie_id: self._memory_gb(job) for job in jobs}
         for job in jobs:
             if needed[job.movie_id] > room:
                 self._fail(job, ConfigError(_too_large(job, self.movies[job.movie_id], needed[job.movie_id], room)), 0)
         fitting = [job for job in jobs if job.movie_id not in self.failed]
-        for job, result in map_tasks(cluster_one, fitting, in_flight, lambda job: needed[job.movie_id], attempts):
+        for job, result in map_tasks(cluster_one, fitting, in_flight, lambda job: needed[job.movie_id], *allowed):
             if isinstance(result, ClusteredMovie):
                 self.done.append(result)
             else:

@@ -70,7 +70,7 @@ def _pack_thresholds(
         if models_hash not in packs:
             continue
         known = get_card(dataset.store, models_hash) if models_hash in kept else None
-        card = known or pack_card(dataset, movies, config.train, start)
+        card = known or pack_card(dataset, movies, config, start)
         threshold = card.shipped_threshold if card.threshold is None else card.threshold
         if threshold is None:
             raise TooLittleDataError(
@@ -83,7 +83,7 @@ def _pack_thresholds(
     return thresholds, "; ".join(sources)
 
 
-def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConfig, start: Cores) -> PackCard:
+def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: Config, start: Cores) -> PackCard:
     """The card of the pack that harvested these movies, calibrated on their links unless it was already.
 
     One Ray task a movie. Where the corpus has too few links the card says so and keeps the shipped threshold alone. A
@@ -94,11 +94,11 @@ def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: TrainConf
     card = get_card(dataset.store, first.models_hash) or PackCard(
         name=first.models, models_hash=first.models_hash, embedding_size=first.embedding_size
     )
-    state = calibration_state(movies, config)
+    state = calibration_state(movies, config.train)
     if card.calibrated_on == state:
         return card
     measured, failed = _measure(dataset.root, movies, config, start)
-    threshold, how = _calibrated(measured, config)
+    threshold, how = _calibrated(measured, config.train)
     how += f" (without {', '.join(sorted(failed))}: {next(iter(failed.values()))})" if failed else ""
     card = card.model_copy(
         update={"threshold": threshold, "calibration": how, "calibrated_on": "" if failed else state}
@@ -114,18 +114,19 @@ def calibration_state(movies: Iterable[MovieRecord], config: TrainConfig) -> str
 
 
 def _measure(
-    root: str, movies: list[MovieRecord], config: TrainConfig, start: Cores
+    root: str, movies: list[MovieRecord], config: Config, start: Cores
 ) -> tuple[list[LinkDistances], dict[str, str]]:
     """The distances of the movies, and by movie_id the errors of those that have none."""
     in_flight = start()
     from workflows.ray_cluster import largest_node_gb, map_tasks
 
-    jobs = [(root, movie.movie_id, config) for movie in movies]
+    jobs = [(root, movie.movie_id, config.train) for movie in movies]
+    allowed = config.run.attempts, config.run.losses
     room, dataset = largest_node_gb(), Dataset.open(root)
     faces = [count_embedded(dataset, movie) * movie.embedding_size * FACE_BYTES / 1e9 for movie in movies]
     needed = {movie.movie_id: min(PROCESS_GB + gb, room) for movie, gb in zip(movies, faces, strict=True)}
     measured, failed = [], {}
-    for (_, movie_id, _), result in map_tasks(link_distances, jobs, in_flight, lambda job: needed[job[1]]):
+    for (_, movie_id, _), result in map_tasks(link_distances, jobs, in_flight, lambda job: needed[job[1]], *allowed):
         if isinstance(result, LinkDistances):
             measured.append(result)
         else:

@@ -20,6 +20,7 @@ from train.mining import MinedTracks, mine_movie
 from train.normalise import Integers, track_means
 from train.representation import Embedding
 from train.validation import MovieMeasures, measure_movie
+from workflows.config import RunConfig
 from workflows.train.memory import PROCESS_GB
 
 TRACKLETS = "mined"
@@ -56,16 +57,16 @@ class MinedRows:
 
 
 def measure_movies(
-    jobs: list[MovieJob], in_flight: int, attempts: int, on_progress: Progress
+    jobs: list[MovieJob], in_flight: int, run: RunConfig, on_progress: Progress
 ) -> dict[str, MovieMeasures]:
-    """Measure every movie, by movie_id; one whose worker is lost is tried again, `attempts` times in all.
+    """Measure every movie, by movie_id; one whose worker is lost is tried again as often as `run` allows.
 
     Raises the first movie's error: a model of part of the corpus is another.
     """
     from workflows.ray_cluster import TaskLostError, map_tasks
 
     measured: dict[str, MovieMeasures] = {}
-    for job, result in map_tasks(measure_one, jobs, in_flight, lambda job: job.memory_gb, attempts):
+    for job, result in map_tasks(measure_one, jobs, in_flight, lambda job: job.memory_gb, run.attempts, run.losses):
         if isinstance(result, TaskLostError):
             raise CastmineError(f"{job.movie_id}: {result}") from result
         if isinstance(result, CastmineError):

@@ -95,7 +95,7 @@ def _mined(
     def measure(embedding: Embedding | None = None, centring: FaceCentring | None = None) -> dict[str, MovieMeasures]:
         asked = [replace(job, embedding=embedding, centring=centring) for job in jobs]
         note = "checking" if embedding else "mining"
-        return measure_movies(asked, run.workers or cores, run.attempts, lambda done: show(done, len(jobs), note))
+        return measure_movies(asked, run.workers or cores, run, lambda done: show(done, len(jobs), note))
 
     base = measure()
     _refuse_few_movies(split, settings)

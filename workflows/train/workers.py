@@ -48,7 +48,8 @@ class FitJob:
 
 
 def run_fit(job: FitJob, run: RunConfig, watch: Watch) -> None:
-    """Train to the end, from the last checkpoint on where there is one; a lost worker is replaced `run.attempts` times.
+    """Train to the end, from the last checkpoint on where there is one; a lost worker is replaced `run.attempts` times,
+    and one that trains alone `run.losses` times more where its machine went.
 
     `watch` is called every half second. Raises CastmineError where the training cannot go on.
     """
@@ -147,13 +148,15 @@ def _device(job: FitJob) -> "torch.device":
 
 def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | None:
     import ray
-    from ray.exceptions import RayError, RayTaskError
+    from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
     from workflows.ray_cluster import cause
 
     task = ray.remote(fit_on_worker).options(num_cpus=1, memory=int(job.memory_gb * 1e9), max_retries=0)
     lost: BaseException = RuntimeError()
-    for _ in range(run.attempts):
+    tries = gone = 0
+    while tries - gone < run.attempts:
+        tries += 1
         reference = task.remote(job)
         while not ray.wait([reference], timeout=POLL_S)[0]:
             watch()
@@ -163,7 +166,8 @@ def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError |
             raise cause(error) from error
         except RayError as error:
             lost = error
-    return CastmineError(f"the training worker was lost {run.attempts} times ({_line(lost)}); --resume goes on")
+            gone += isinstance(error, NodeDiedError) and gone < run.losses
+    return CastmineError(f"the training worker was lost {tries} times ({_line(lost)}); --resume goes on")
 
 
 def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | None:

@@ -64,8 +64,8 @@ def verify(root: str, models: Sequence[str], out: Path, config: Config, address:
     failed: dict[str, str] = {}
     with meter("verify", "movies") as shown, ray_cluster(address, config.run.workers) as cores:
         jobs = _jobs(dataset, records, models, config)
-        in_flight, attempts = config.run.workers or cores, config.run.attempts
-        for job, result in map_tasks(verify_one, jobs, in_flight, lambda job: job.memory_gb, attempts):
+        in_flight, allowed = config.run.workers or cores, (config.run.attempts, config.run.losses)
+        for job, result in map_tasks(verify_one, jobs, in_flight, lambda job: job.memory_gb, *allowed):
             if isinstance(result, VerifiedMovie):
                 movies.append(result)
             else:
