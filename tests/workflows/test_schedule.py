@@ -14,7 +14,7 @@ from harvest.faces import find_pack
 from workflows.config import load_config
 from workflows.harvest.jobs import HarvestRun
 from workflows.harvest.plan import HarvestPlan, MovieState
-from workflows.harvest.worker import Probe
+from workflows.harvest.worker import Probe, SegmentReport
 from workflows.pool import Job
 
 FPS = 25
@@ -93,3 +93,14 @@ def test_a_movie_whose_commit_went_while_it_was_to_be_put_right_is_harvested(run
     del run._segments["a"]  # as where it was found committed
     follow = run._after(run._finish_job(run._states["a"].movie), FileNotFoundError("segment.json"))
     assert {job.method for job in follow} == {"harvest"}
+
+
+def test_only_what_another_run_has_done_is_earlier_and_not_what_this_one_has_done_twice(run: HarvestRun) -> None:
+    first, second, *_ = jobs_of(run, "a", HOUR)
+    state, there = run._states["a"], SegmentReport(0, {}, 0, earlier=100)
+    first.attempts, second.attempts = 1, 2  # of the second, a worker was lost after it had staged it
+    for job in (first, second):
+        run._after(job, there)
+    assert (state.frames, state.earlier) == (100, 100)
+    run._after(first, VideoDecodeError("no frame 7"))
+    assert state.earlier == 0, "decoded whole, by this run"

@@ -107,6 +107,8 @@ class HarvestRun:
         if isinstance(result, BaseException):
             self._fail(movie, job, result)
             return []
+        if isinstance(result, SegmentReport) and job.attempts > 1:  # this run's own, whose worker was lost after it
+            result = replace(result, frames=result.frames + result.earlier, earlier=0)
         follow: dict[str, Callable[[Movie, Any], list[Job]]]
         follow = {"probe": self._probed, "harvest": self._harvested, "finish": self._finished}
         return follow[job.method](movie, result)
@@ -155,6 +157,7 @@ class HarvestRun:
         probe = self._probes[movie.movie_id]
         facts = probe.facts.model_copy(update={"seekable": False})
         self._probes[movie.movie_id] = replace(probe, facts=facts)
+        self._states[movie.movie_id].earlier = 0  # what an earlier run has done is of no use
         return self._segment_jobs(movie, [Segment(0, facts.frames)])
 
     def _harvested(self, movie: Movie, report: SegmentReport) -> list[Job]:

@@ -52,7 +52,7 @@ class SegmentReport:
     peak_bytes: int
     """Largest resident memory of the worker so far."""
     earlier: int = 0
-    """Frames that an earlier run has done, and whose rows were there."""
+    """Frames whose rows were there: an earlier run's, or those of a worker of this one that was lost before it told."""
 
 
 @dataclass(frozen=True)
