@@ -1,12 +1,15 @@
 """The whole configuration: a YAML file fills it, `--set section.key=value` overrides it, an unknown key is an error."""
 
+import json
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
+from pydantic_core import to_jsonable_python
 
 from cluster.config import ClusterConfig, ComparisonConfig
 from harvest.config import HarvestConfig, Section
@@ -99,6 +102,16 @@ def keys(section: Section | None = None, prefix: str = "") -> Iterator[tuple[str
             yield from keys(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value, field.description or ""
+
+
+def settings_as_flags(config: Config, sections: tuple[str, ...] = ("",), base: Config | None = None) -> list[str]:
+    """`--set K=V`, quoted for a shell, for each key of `sections` (prefixes) that is not as in `base`, the defaults."""
+    usual = {key: value for key, value, _ in keys(base)}
+    return [
+        f"--set {quote(f'{key}={json.dumps(to_jsonable_python(value))}')}"
+        for key, value, _ in keys(config)
+        if key.startswith(sections) and value != usual[key]
+    ]
 
 
 def _from_file(file: Path) -> dict[str, Any]:

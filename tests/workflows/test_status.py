@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -14,12 +15,14 @@ import pytest
 
 from harvest.corpus import Movie
 from harvest.dataset.read import Dataset
+from tests.infra.commands import parse
 from tests.s3.bucket import Bucket
 from tests.workflows.conftest import Castmine, Harvested
-from workflows.config import RunConfig
+from workflows.config import RunConfig, load_config
 from workflows.harvest.plan import MovieState
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Journal, Usage, latest_journal, read_journal, run_ids, strike_from_journals
+from workflows.journal.retry import corpus_again, harvest_again
 from workflows.journal.status import _standing, read_status
 from workflows.journal.writer import JournalWriter
 from workflows.processes import process_mark
@@ -211,17 +214,27 @@ def test_only_so_many_journals_are_kept_the_latest_ones(harvested: Harvested, tm
     assert run_ids(Dataset.open(dataset).store) == made[-3:]
 
 
-def test_the_command_that_tries_again_is_good_in_any_folder(
-    harvested: Harvested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Dataset.open(harvested.dataset).store
+def test_the_command_that_tries_again_is_good_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pack").mkdir()
     cases = {("my films/*.mp4", "pack"): (f"'{tmp_path}/my films/*.mp4'", f"{tmp_path}/pack")}
     cases |= {("s3://b/films", "buffalo_l"): ("s3://b/films", "buffalo_l")}
     for (corpus, models), (place, pack) in cases.items():
-        retry = JournalWriter(store, "harvest", corpus, models, QUICK).journal.retry
+        retry = harvest_again(corpus, models, load_config())
         assert retry == f"castmine harvest {place} --dataset DIR --models {pack} --retry-failed"
+
+
+def test_the_command_that_tries_again_has_the_settings_of_the_run(tmp_path: Path) -> None:
+    said = ["harvest.stride=3", "harvest.links.overlap=0.5", "decode.longest_pause_s=2.5", "run.device=cuda"]
+    config = load_config(None, said)
+    assert parse(shlex.split(harvest_again("s3://b/films", "bundled", config))[1:]) == config
+    clusterings = ["corpus.clusterings=[{method: ball, run: it's}, {k_from: 3}]", "corpus.shrunk=0.25"]
+    (tmp_path / "corpus.yaml").write_text("{harvest: {stride: 3}, run: {device: cuda}}")
+    config = load_config(tmp_path / "corpus.yaml", clusterings)
+    arguments = shlex.split(corpus_again(str(tmp_path / "corpus.yaml"), config))[1:]
+    assert arguments[:3] == ["corpus", "--config", str(tmp_path / "corpus.yaml")]
+    assert parse(arguments) == load_config(None, clusterings), "what is in the file is not said again"
+    assert parse(shlex.split(corpus_again("no such file", config))[1:]) == config
 
 
 def test_silence_is_told_by_the_heartbeat_or_sooner_where_the_writers_process_is_gone() -> None:

@@ -1,10 +1,9 @@
 """The command that clusters again what could not be clustered: with every choice that was made, however it was made."""
 
-import json
 from shlex import quote
 
 from workflows.cluster.job import ClusterJob
-from workflows.config import keys
+from workflows.config import settings_as_flags
 
 SECTIONS = ("cluster.", "train.mining.", "train.calibration.", "run.workers")
 """Keys that a clustering depends on."""
@@ -16,10 +15,4 @@ def retry_command(job: ClusterJob) -> str:
     chosen = {"dataset": job.root, "method": job.method, "model": job.model, "adapt": job.adapt, "k-from": k_from}
     chosen["run"] = job.run
     flags = [f"--{name} {quote(value)}" for name, value in chosen.items() if value]
-    defaults = {key: value for key, value, _ in keys()}
-    flags += [
-        f"--set {quote(f'{key}={json.dumps(value, default=str)}')}"
-        for key, value, _ in keys(job.config)
-        if key.startswith(SECTIONS) and value != defaults[key]
-    ]
-    return " ".join(["castmine cluster", *flags])
+    return " ".join(["castmine cluster", *flags, *settings_as_flags(job.config, SECTIONS)])

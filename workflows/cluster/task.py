@@ -23,6 +23,7 @@ from train.registry import ModelCard, load_model
 from workflows.cluster.earlier import Earlier, fingerprint, labels_digest, read_earlier
 from workflows.cluster.embedding import Embedded, embed_movie
 from workflows.cluster.job import ClusteredMovie, ClusterJob, adapted_name, source_of_k
+from workflows.cluster.retry import retry_command
 from workflows.labels import identities
 
 
@@ -52,6 +53,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
         **asdict(answer),
         "fingerprint": fingerprint(job, movie, digest),
         "labels": digest,
+        "retry": retry_command(replace(job, root="DIR")),
         "k_curve": _curve(job, tracks, embedded, names, stop) if metrics else None,
     }
     table = _table(job, tracks, found.labels, notes["model"])

@@ -1,12 +1,10 @@
 """`castmine corpus`: one stage after another, each only where its inputs have changed, told in one journal."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import Any, Literal
 
 from harvest.dataset.index import share_records
@@ -23,6 +21,7 @@ from workflows.corpus.training import train_stage
 from workflows.harvest.gone import gone
 from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
 from workflows.harvest.run import HarvestSummary, run_harvest
+from workflows.journal.retry import corpus_again
 from workflows.journal.writer import JournalWriter
 from workflows.lease import lease_on
 
@@ -74,8 +73,7 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
     ):
         plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
         places = session.places
-        retry = f"castmine corpus --config {quote(os.path.abspath(choice.config_file))} --retry-failed"
-        told = (places.movies, places.models, config.run, retry)
+        told = (places.movies, places.models, config.run, corpus_again(choice.config_file, config))
         with JournalWriter(session.dataset.store, "corpus", *told) as journal:
             if choice.takes("harvest"):
                 harvested, outcome = _harvest(session, plan, journal)

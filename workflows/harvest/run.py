@@ -19,6 +19,7 @@ from workflows.harvest.gone import prune as prune_gone
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Usage
+from workflows.journal.retry import harvest_again
 from workflows.journal.writer import JournalWriter
 from workflows.labels import LabelChange, attach_labels
 from workflows.lease import lease_on
@@ -80,7 +81,8 @@ def harvest(
     opened = Dataset.create(dataset)
     with lease_on(opened.store, wait):
         plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
-        own = JournalWriter(opened.store, "harvest", corpus, models, config.run)
+        told = (corpus, models, config.run, harvest_again(corpus, models, config))
+        own = JournalWriter(opened.store, "harvest", *told)
         with own if plan.todo else nullcontext(own) as journal:
             summary = run_harvest(plan, opened, pack, config, journal, address)
             missing = gone(opened, movies)

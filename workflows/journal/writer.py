@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from shlex import quote
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -14,20 +13,12 @@ from uuid import uuid4
 from harvest.dataset.commit import now
 from harvest.dataset.store import Store
 from harvest.errors import DatasetError
-from harvest.storage import is_remote
 from workflows.config import RunConfig
 from workflows.journal.records import Journal, Outcome, journal_path, run_ids, to_json
 from workflows.processes import process_mark
 
 Fields = dict[str, Any]
 """Of a `Journal`."""
-
-
-def _retry_command(corpus: str, models: str) -> str:
-    """The command that harvests what failed, good in any folder; DIR is the dataset."""
-    place = corpus if is_remote(corpus) else os.path.abspath(corpus)
-    pack = os.path.abspath(models) if os.path.isdir(models) and models != "bundled" else models
-    return f"castmine harvest {quote(place)} --dataset DIR --models {quote(pack)} --retry-failed"
 
 
 class JournalWriter:
@@ -48,7 +39,7 @@ class JournalWriter:
             command=command,
             corpus=corpus,
             models=models,
-            retry=retry or _retry_command(corpus, models),
+            retry=retry,
             host=platform.node(),
             process=os.getpid(),
             process_mark=process_mark(os.getpid()),

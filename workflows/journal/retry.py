@@ -1,0 +1,28 @@
+"""The commands that do again what a harvest or a corpus run did: with its settings, and good in any folder."""
+
+import os
+from pathlib import Path
+from shlex import quote
+
+from harvest.storage import is_remote
+from workflows.config import Config, load_config, settings_as_flags
+
+SECTIONS = ("harvest.", "decode.", "run.")
+"""Keys that a harvest reads."""
+ONLY_FAILED = " --retry-failed"
+"""At the end of each command: without it, what is not there any more is done again too."""
+
+
+def harvest_again(corpus: str, models: str, config: Config) -> str:
+    """`castmine harvest …` of what failed; DIR is the dataset."""
+    place = corpus if is_remote(corpus) else os.path.abspath(corpus)
+    pack = os.path.abspath(models) if os.path.isdir(models) and models != "bundled" else models
+    command = f"castmine harvest {quote(place)} --dataset DIR --models {quote(pack)}"
+    return " ".join([command, *settings_as_flags(config, SECTIONS)]) + ONLY_FAILED
+
+
+def corpus_again(file: str, config: Config) -> str:
+    """`castmine corpus …` by the config file, with what is not as that says, or by no file where there is none."""
+    given = Path(file).absolute() if Path(file).is_file() else None
+    flags = [f"--config {quote(str(given))}"] if given else []
+    return " ".join(["castmine corpus", *flags, *settings_as_flags(config, base=load_config(given))]) + ONLY_FAILED
