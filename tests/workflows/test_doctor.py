@@ -6,17 +6,27 @@ import shlex
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from harvest.dataset.commit import commit_derived, put_movie_record
 from harvest.dataset.read import Dataset
+from harvest.errors import ConfigError
 from tests.harvest import small_dataset
 from tests.workflows.conftest import Castmine, Harvested, digests
 from tests.workflows.test_status import writer
-from workflows.config import load_config
+from tests.workflows.test_tracks_import import tracks
+from workflows.cli import app
+from workflows.config import RunConfig, load_config
+from workflows.corpus.notes import StageNote, put_note
 from workflows.doctor import machine
 from workflows.doctor.dataset import dataset
 from workflows.doctor.finding import Finding, examined
 from workflows.doctor.pack import pack, packs_here
+from workflows.doctor.run import examine
+from workflows.journal.records import MovieProgress
+from workflows.journal.writer import JournalWriter
 from workflows.lease import lease_on
+from workflows.tracks_import import import_tracks
 
 CPU, CUDA = load_config(), load_config(None, ["run.device=cuda"])
 
@@ -80,34 +90,114 @@ def test_lost_shards_are_found_and_made_again_by_the_commands_that_the_doctor_na
     castmine: Castmine, harvested: Harvested, tmp_path: Path
 ) -> None:
     root = harvested.copy(tmp_path)
-    castmine("cluster", "-d", root)
     opened = Dataset.open(root)
-    record, clustered = opened.record("hamilton"), opened.derived_record("clusters", "hac", "hamilton")
+    once = ("--workers", 1, "--set", "harvest.stride=5")
+    castmine("harvest", harvested.corpus, "-d", root, "--models", harvested.models, *once)
+    castmine("cluster", "-d", root, "--run", "it's mine", "--set", "cluster.threshold=0.4")
+    record, clustered = opened.record("hamilton"), opened.derived_record("clusters", "it's mine", "hamilton")
     assert record
     assert clustered
     for shard in (record.shards["faces"], clustered.shard):
         (root / shard.path).unlink()
     found = finding(root, "shards")
-    assert (found.state, found.said) == ("broken", "lost or cut short: 2 shards of hamilton: clusters (hac), faces")
+    assert (found.state, found.said) == (
+        "broken",
+        "lost or cut short: 2 shards of hamilton: clusters (it's mine), faces",
+    )
     assert found.remedy == f"put the files back from a copy; or castmine doctor --dataset {root} --repair"
     mended = finding(root, "repair", mend=True)
-    harvest, cluster = mended.remedy.split("; ")
-    castmine(*shlex.split(harvest)[1:])
-    castmine(*shlex.split(cluster.partition(", as it made")[0])[1:])
+    assert opened.record("hamilton") is None
+    for command in mended.remedy.split("; "):
+        castmine(*shlex.split(command)[1:])
     assert states(dataset(str(root)))["shards"] == "works"
-    assert digests(root) == digests(harvested.dataset)
-    again = opened.derived_record("clusters", "hac", "hamilton")
+    assert digests(root) == {table: shard.digest for table, shard in record.shards.items()}
+    again = opened.derived_record("clusters", "it's mine", "hamilton")
     assert again
     assert again.shard == clustered.shard
     assert finding(root, "repair", mend=True).said == "no record had to be taken back"
 
 
-def test_lost_labels_are_to_be_given_again(harvested: Harvested, tmp_path: Path) -> None:
-    dataset_of_labels = small_dataset.make(tmp_path / "dataset")
-    (record,) = dataset_of_labels.derived_records("labels")
-    (tmp_path / "dataset" / record.shard.path).unlink()
-    found = finding(tmp_path / "dataset", "shards")
-    assert found.remedy == "put the files back from a copy; or castmine labels import, for labels were given by hand"
+def test_lost_labels_are_to_be_given_again(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    opened = small_dataset.make(root)
+    (first,) = opened.derived_records("labels")
+    rows = [{"movie_id": "lonely", "label_id": 0, "identity": "Ann", "track_id": 0}]
+    table = small_dataset.rows_table("labels", rows)
+    second = commit_derived(opened.store, "labels", "labels", "lonely", "h2", table)
+    for lost in (first, second):
+        (root / lost.shard.path).unlink()
+        found = finding(root, "shards")
+        assert (
+            found.remedy == "put the files back from a copy; or castmine labels import, for labels were given by hand"
+        )
+    said = finding(root, "repair", mend=True).said
+    assert said.startswith("no record had to be taken back; left as they are, for nobody can make them again: 2 shards")
+
+
+def lose(root: Path, movie_id: str, table: str, run: str = "") -> None:
+    opened = Dataset.open(root)
+    movie, derived = opened.record(movie_id), opened.derived_record(table, run, movie_id) if run else None
+    assert movie
+    (root / (derived.shard if derived else movie.shards[table]).path).unlink()
+
+
+def test_a_movie_whose_source_is_gone_is_left_and_the_doctor_says_so(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    small_dataset.make(root)
+    lose(root, "lonely", "links")
+    expected = "put the files back from a copy; or castmine forget lonely, whose source is not there any more"
+    assert finding(root, "shards").remedy == expected
+    assert "left as they are" in finding(root, "repair", mend=True).said
+    assert Dataset.open(root).record("lonely")
+
+
+def test_an_imported_movie_is_imported_again(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    import_tracks(tracks(tmp_path, [0, 1, 2], {0: "Ann"}), str(root))
+    before = digests(root, "m")
+    lose(root, "m", "faces")
+    again = finding(root, "repair", mend=True).remedy
+    assert again == f"castmine import tracks {tmp_path}/tracks.parquet --dataset {root}"
+    assert CliRunner().invoke(app, shlex.split(again)[1:]).exit_code == 0
+    assert digests(root, "m") == before
+    assert states(dataset(str(root)))["shards"] == "works"
+
+
+def test_each_lost_shard_is_made_again_by_the_run_that_made_it(tmp_path: Path) -> None:
+    root, films = tmp_path / "dataset", tmp_path / "films"
+    opened = small_dataset.make(root)
+    films.mkdir()
+    for movie_id in ("lonely", "empty"):
+        (films / f"{movie_id}.mp4").touch()
+        record = opened.record(movie_id)
+        assert record
+        facts = record.facts.model_copy(update={"corpus": str(films)})
+        put_movie_record(opened.store, record.model_copy(update={"facts": facts}))
+    for command, retry, movie_id in (
+        ("harvest", "castmine harvest /a --dataset DIR --models bundled", "lonely"),
+        ("corpus", "castmine corpus --config /b.yaml", ""),
+        ("harvest", "castmine harvest /c --dataset DIR --models bundled", "other"),
+    ):
+        with JournalWriter(opened.store, command, "", "bundled", RunConfig(), f"{retry} --retry-failed") as kept:
+            kept.say(movies={movie_id: MovieProgress(state="done")} if movie_id else {})
+    put_note(opened.store, "cluster hac", StageNote(fingerprint="", movies={}, outcome="done", said="", at=""))
+    for movie_id, table, run in (
+        *(("lonely", "faces", ""), ("lonely", "clusters", "hac"), ("empty", "shots", "")),
+        (small_dataset.MOVIE, "clusters", "known"),
+    ):
+        lose(root, movie_id, table, run)
+    assert set(finding(root, "repair", mend=True).remedy.split("; ")) == {
+        f"castmine harvest {films} --dataset {root} --models pack, "
+        "with the pack and the settings of then: no journal tells them any more",
+        f"castmine harvest /a --dataset {root} --models bundled",
+        "castmine corpus --config /b.yaml",
+        f"castmine cluster --dataset {root} --run known, with the options of then",
+    }
+
+
+def test_a_repair_is_of_a_dataset() -> None:
+    with pytest.raises(ConfigError, match="of which dataset"):
+        examine(CPU, "bundled", None, None, mend=True)
 
 
 def test_a_dataset_that_is_not_there_yet_is_absent_and_looking_for_it_makes_nothing(tmp_path: Path) -> None:

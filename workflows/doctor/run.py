@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
+from harvest.errors import ConfigError
 from workflows.config import Config
 from workflows.console import out
 from workflows.doctor import dataset, machine, pack
@@ -14,7 +15,12 @@ COLOURS = {"works": "green", "absent": "yellow", "broken": "red"}
 
 
 def examine(config: Config, models: str, root: str | None, address: str | None, mend: bool = False) -> list[Finding]:
-    """Every check, printed at once: some take seconds. `mend`: repair the dataset before it is looked at."""
+    """Every check, printed at once: some take seconds. `mend`: repair the dataset before it is looked at.
+
+    Raises ConfigError where there is no dataset to repair.
+    """
+    if mend and not root:
+        raise ConfigError("--repair: of which dataset? give --dataset DIR")
     checks: list[tuple[str, Check]] = [
         ("packages", machine.packages),
         ("decoders", machine.decoders),
