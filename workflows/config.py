@@ -8,8 +8,7 @@ from shlex import quote
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic import Field, TypeAdapter, ValidationError
 
 from cluster.config import ClusterConfig, ComparisonConfig
 from harvest.config import HarvestConfig, Section
@@ -106,12 +105,13 @@ def keys(section: Section | None = None, prefix: str = "") -> Iterator[tuple[str
 
 def settings_as_flags(config: Config, sections: tuple[str, ...] = ("",), base: Config | None = None) -> list[str]:
     """`--set K=V`, quoted for a shell, for each key of `sections` (prefixes) that is not as in `base`, the defaults."""
-    usual = {key: value for key, value, _ in keys(base)}
-    return [
-        f"--set {quote(f'{key}={json.dumps(to_jsonable_python(value))}')}"
+    usual, plain = {key: value for key, value, _ in keys(base)}, TypeAdapter(Any)
+    other = {
+        key: plain.dump_python(value, mode="json")
         for key, value, _ in keys(config)
         if key.startswith(sections) and value != usual[key]
-    ]
+    }
+    return [f"--set {quote(f'{key}={json.dumps(value)}')}" for key, value in other.items()]
 
 
 def _from_file(file: Path) -> dict[str, Any]:
