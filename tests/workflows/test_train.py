@@ -219,6 +219,7 @@ def test_what_cannot_be_learned_from_is_refused_with_a_reason(tmp_path: Path, wh
     with pytest.raises(kind, match=message):
         trained(root, method, tmp_path / "model")
     assert not (tmp_path / "model").exists()
+    assert not (tmp_path / ".model.training").exists(), "there is nothing to go on from"
 
 
 def test_embeddings_shorter_than_the_views_are_a_corpus_like_any_other(tmp_path: Path) -> None:

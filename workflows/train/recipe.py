@@ -21,7 +21,7 @@ from workflows.labels import RUN as LABELS
 from workflows.train.corpus import Corpus, Learned, Show
 from workflows.train.memory import fitting_gb
 from workflows.train.rows import Extent
-from workflows.train.workers import FitJob, extent, fitted, run_fit
+from workflows.train.workers import EXTENT, FitJob, fitted, run_fit
 
 
 def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, show: Show) -> Learned:
@@ -35,15 +35,20 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
     size, memory_gb = corpus.movie.embedding_size, _memory_gb(corpus, chosen, run)
     checkpoints = Checkpoints(_folder(out))
     job = FitJob(corpus.root, name, config, corpus.split, size, run.device, checkpoints.folder, memory_gb)
-    seen = extent(job, run)
     checkpoints.begin(_settings(corpus, name), resume)
-    run_fit(job, run, lambda: _show(checkpoints, config, show))
+    try:
+        run_fit(job, run, lambda: _show(checkpoints, config, show))
+    except CastmineError:
+        if not checkpoints.numbers():  # there is nothing to go on from
+            checkpoints.remove()
+        raise
     state = checkpoints.load()
     if state is None:
         raise CastmineError(
             f"{checkpoints.folder}: holds nothing of the training; name as --out a folder on storage that all nodes see"
         )
     embedding = embedding_of(_network(chosen, config, size, state))
+    seen = Extent(**state.numbers[EXTENT])
     notes = _fallbacks(config, seen, state)
     adapted = corpus.measure(embedding)
     if config.subspace.on_top:

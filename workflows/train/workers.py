@@ -8,7 +8,7 @@ declares; since W workers compute what one would, more workers are the way to us
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,16 @@ from train.config import FitConfig, TrainConfig
 from train.presets import recipe
 from train.split import Split
 from workflows.config import RunConfig
-from workflows.train.rows import Extent, read_learning
+from workflows.train.rows import read_learning
 
 if TYPE_CHECKING:
     import torch
 
 POLL_S = 0.5
 """How often the driver looks at how far the training is."""
+
+EXTENT = "extent"
+"""Where a state's numbers say how much its training sees: the workers have read the rows, the driver has not."""
 
 Watch = Callable[[], None]
 
@@ -59,23 +62,6 @@ def run_fit(job: FitJob, run: RunConfig, watch: Watch) -> None:
         raise failed
 
 
-def extent(job: FitJob, run: RunConfig) -> Extent:
-    """What the training would see, counted where it would be read: the driver's memory does not grow with the corpus.
-
-    Raises TooLittleDataError or DatasetError where there is nothing that can be learned from.
-    """
-    from workflows.ray_cluster import map_tasks
-
-    ((_, found),) = map_tasks(_extent, [job], 1, lambda job: job.memory_gb, run.attempts)
-    if isinstance(found, BaseException):
-        raise found
-    return found
-
-
-def _extent(job: FitJob) -> Extent:
-    return read_learning(Dataset.open(job.root), recipe(job.recipe), job.split, job.config).extent
-
-
 def fit_on_worker(job: FitJob) -> CastmineError | None:
     """What each worker runs; an error of ours is returned, lest it be taken for a lost worker and tried again."""
     try:
@@ -96,7 +82,7 @@ def _fit(job: FitJob) -> None:
 
     from train.checkpoint import Checkpoints
     from train.collective import rank
-    from train.fit import fit
+    from train.fit import EpochMetrics, Fit, fit
     from train.identities import clustering_score
     from train.losses import build_loss
     from train.networks import Network, build_network, embed_rows
@@ -121,6 +107,11 @@ def _fit(job: FitJob) -> None:
         )
 
     checkpoints = Checkpoints(job.checkpoints)
+
+    def save(_: EpochMetrics, training: Fit) -> None:
+        state = training.state_dict()
+        checkpoints.save(replace(state, numbers=state.numbers | {EXTENT: asdict(learning.extent)}))
+
     fit(
         network,
         loss,
@@ -128,7 +119,7 @@ def _fit(job: FitJob) -> None:
         fit_config,
         validation=learning.validation,
         score=score if learning.held_back else None,
-        on_epoch=(lambda _, training: checkpoints.save(training.state_dict())) if rank() == 0 else None,
+        on_epoch=save if rank() == 0 else None,
         resume=checkpoints.load(),
     )
 
