@@ -38,8 +38,8 @@ os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZE
 # Ray's workers stand back behind everything else (15); tests that say how soon a worker must answer run beside others.
 os.environ |= {"RAY_worker_niceness": "0"}
 
-# Three test processes share two cores. Threads that wait for each other within one of them make it worse than one thread:
-# what takes 3 s on one took 240 on two that others needed too.
+# Three test processes share two cores. Threads that wait for each other within one of them make it worse than one
+# thread: what takes 3 s on one took 240 on two that others needed too.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 STATUS = pytest.StashKey[int]()

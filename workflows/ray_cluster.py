@@ -49,22 +49,32 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray will do from its next version on
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    local = address == "local"
     _refuse_unreachable(address)
     settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "ignore_reinit_error": True}
-    if local:
+    if address == "local":
         settings |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         settings |= {"num_cpus": workers} if workers else {}  # else Ray counts them, minding a container's limit
-    try:
-        with _own_sigterm():
-            ray.init(address=address, **settings)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        remedy = "" if local else "; the head must have the same Ray, Python and token (RAY_AUTH_TOKEN)"
-        raise CastmineError(f"no Ray cluster could be used at {address}: {error}{remedy}") from error
+    _init(address, settings)
     try:
         yield _cores()
     finally:
         ray.shutdown()
+
+
+def _init(address: str, settings: dict[str, Any]) -> None:
+    """Raise CastmineError where Ray cannot be joined or started; a start that a busy machine made too slow is tried
+    again: Ray gives it 30 s, of which it lets nobody have more."""
+    local = address == "local"
+    for last in (not local, True):
+        try:
+            with _own_sigterm():
+                ray.init(address=address, **settings)
+            return
+        except Exception as error:  # Ray raises that very class where its start takes too long
+            ray.shutdown()
+            if last:
+                remedy = "" if local else "; the head must have the same Ray, Python and token (RAY_AUTH_TOKEN)"
+                raise CastmineError(f"no Ray cluster could be used at {address}: {error}{remedy}") from error
 
 
 def _refuse_unreachable(address: str) -> None:

@@ -18,9 +18,10 @@ from tests.workflows.faults import Undisturbed, harvest_undisturbed
 
 RAY_UNTIL_EOF = """
 import sys, ray
-ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=150 * 2**20, log_to_driver=False)
-print(ray.get_runtime_context().gcs_address, flush=True)
-sys.stdin.read()
+from workflows.ray_cluster import ray_cluster
+with ray_cluster("local", 2):
+    print(ray.get_runtime_context().gcs_address, flush=True)
+    sys.stdin.read()
 """
 
 
