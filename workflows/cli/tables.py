@@ -111,7 +111,8 @@ def import_labels(
 ) -> None:
     """Attach identities to tracks, by number or by place; they outlive every re-harvest.
 
-    Those of each movie that the file names replace the movie's earlier ones.
+    Those of each movie that the file names replace the movie's earlier ones. A place is a box in pixels of the frame at
+    that time; a track's number stands below its picture in the cast sheet.
     """
     from harvest.dataset.read import Dataset
     from workflows.labels import import_labels as run

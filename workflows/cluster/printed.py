@@ -26,6 +26,9 @@ def clustered(summary: ClusterSummary) -> None:
     """The outcome of a clustering: a row per movie, with metrics where labels exist."""
     if summary.movies:
         out.print(_table(summary))
+    tracks = sum(movie.tracks for movie in summary.movies)
+    if summary.overall and summary.overall.tracks < tracks:
+        out.print(f"scores count the {summary.overall.tracks} labelled tracks of {tracks}, and the people named there")
     if len(summary.movies) > SHOWN:
         out.print(f"… and {len(summary.movies) - SHOWN} more: castmine sql runs")
     thresholds = {movie.threshold for movie in summary.movies if movie.threshold is not None}
@@ -36,7 +39,6 @@ def clustered(summary: ClusterSummary) -> None:
         )
     adapting = sum(movie.adapt_seconds for movie in summary.movies)
     if adapting:
-        tracks = sum(movie.tracks for movie in summary.movies)
         out.print(
             f"{summary.model}: {adapting:.1f} s of fitting to the movies, {adapting / max(tracks, 1):.2f} a track"
         )

@@ -9,7 +9,7 @@ from harvest.dataset.lease import holder
 from harvest.dataset.read import MARKER, Dataset
 from harvest.dataset.store import Store
 from harvest.errors import CastmineError
-from workflows.console import duration
+from workflows.console import counted, duration
 from workflows.doctor.finding import Finding
 from workflows.doctor.machine import LEAST_FREE_GB
 from workflows.doctor.shards import repair, shards
@@ -31,7 +31,7 @@ def dataset(root: str, mend: bool = False) -> list[Finding]:
     if failures:
         advice = f"castmine failures --dataset {root}"
         failed = len({failure.movie_id for failure in failures})
-        found.append(Finding("failures", "absent", f"{failed} movies could not be done", advice))
+        found.append(Finding("failures", "absent", f"{counted(failed, 'movie')} could not be done", advice))
     return [finding for finding in [*found, _held(store), _at_work(store)] if finding]
 
 

@@ -14,6 +14,7 @@ from harvest.dataset.read import Dataset
 from harvest.faces import Pack, find_pack
 from harvest.local_copy import sweep
 from workflows.config import Config
+from workflows.console import counted, err
 from workflows.harvest.gone import gone
 from workflows.harvest.gone import prune as prune_gone
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
@@ -81,6 +82,7 @@ def harvest(
     opened = Dataset.create(dataset)
     with lease_on(opened.store, wait):
         plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
+        _tell_of_other_packs(plan, opened, pack)
         told = (corpus, models, config.run, harvest_again(corpus, models, config))
         own = JournalWriter(opened.store, "harvest", *told)
         with own if plan.todo else nullcontext(own) as journal:
@@ -92,6 +94,19 @@ def harvest(
                 share_records(opened.store)
     pruned = prune is not None and not refused
     return replace(summary, seconds=time.monotonic() - began, gone=missing, pruned=pruned, not_pruned=refused)
+
+
+def _tell_of_other_packs(plan: HarvestPlan, dataset: Dataset, pack: Pack) -> None:
+    """Another pack is a new harvest of everything, which nobody wants who only left out `--models`."""
+    todo = {state.movie.movie_id for state in plan.todo}
+    others = [record for record in dataset.records() if record.movie_id in todo and record.models_hash != pack.hash]
+    if others:
+        packs = ", ".join(sorted({record.models for record in others}))
+        err.print(
+            f"{counted(len(others), 'movie')} of this dataset harvested with {packs}: all over again with {pack.name}, "
+            "for another --models was given, or none",
+            markup=False,
+        )
 
 
 def run_harvest(

@@ -67,7 +67,7 @@ def failures_json(failures: Failures) -> dict[str, Any]:
 def print_failures(failures: Failures) -> None:
     """A row per failure, how often each kind was met, and how to try again."""
     if not failures.found:
-        out.print("no failure stands: what could not be done once has been done since")
+        out.print("no failure stands")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("movie", "where", "tries", "when", "what"):

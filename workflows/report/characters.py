@@ -28,7 +28,9 @@ class Character:
     contacts: tuple[Contact, ...]
     """Its tracks, by time."""
     companions: tuple[tuple[str, int], ...] = ()
-    """Who is seen with it, and in how many shots; most first."""
+    """Who is seen with it, and in how many shots; most first, not all where they are many …"""
+    more_companions: int = 0
+    """… and how many others."""
     violations: int = 0
     """Pairs of its tracks that cannot be one person."""
 
@@ -115,13 +117,15 @@ def _characters(
     ranked = sorted(members, key=lambda cluster: (-covered[cluster], -len(members[cluster]), cluster))
     identities = {cluster: majority(c.identity for c in members[cluster] if c.identity) for cluster in ranked}
     names = _names(ranked, identities)
+    companions = {cluster: _companions(cluster, together.get(cluster, Counter()), names) for cluster in ranked}
     return tuple(
         Character(
             cluster_id=cluster,
             name=names[cluster],
             hue=round((28 + 137.508 * rank) % 360, 1),  # the golden angle: neighbours in rank are far apart in hue
             contacts=tuple(_judged(contact, identities[cluster]) for contact in members[cluster]),
-            companions=_companions(cluster, together.get(cluster, Counter()), names, config.companions),
+            companions=companions[cluster][: config.companions],
+            more_companions=len(companions[cluster][config.companions :]),
             violations=together.get(cluster, Counter())[cluster],
         )
         for rank, cluster in enumerate(ranked)
@@ -146,8 +150,6 @@ def _names(ranked: Sequence[int], identities: Mapping[int, str | None]) -> dict[
     return names
 
 
-def _companions(
-    cluster: int, together: Counter[int], names: Mapping[int, str], number: int
-) -> tuple[tuple[str, int], ...]:
+def _companions(cluster: int, together: Counter[int], names: Mapping[int, str]) -> tuple[tuple[str, int], ...]:
     others = [(names[other], shots) for other, shots in together.items() if other != cluster and other in names]
-    return tuple(sorted(others, key=lambda pair: (-pair[1], pair[0]))[:number])
+    return tuple(sorted(others, key=lambda pair: (-pair[1], pair[0])))

@@ -1,6 +1,7 @@
 """`castmine report`: a dataset and a run in, a folder of cast sheets out. The pages are built in `pages.py`."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -8,6 +9,7 @@ from cluster.metrics import score_movie
 from harvest.dataset.read import Dataset, movies_table
 from harvest.dataset.records import MovieRecord, file_name
 from harvest.errors import DatasetError
+from workflows.cluster.earlier import labels_digest
 from workflows.report.config import ReportConfig
 from workflows.report.contacts import FACE_COLUMNS, track_identities
 from workflows.report.folder import unwritable
@@ -76,7 +78,7 @@ def read_sheet(dataset: Dataset, record: MovieRecord, run: str | None) -> CastSh
         clusters=clusters,
         labels=labels,
         metrics=score_run(tracks, links, clusters, labels),
-        notes={"run": run, **noted.notes} if noted else {},
+        notes={"run": run, **_current(noted.notes, labels_digest(dataset, record))} if noted else {},
         index=INDEX,
     )
 
@@ -105,3 +107,8 @@ def score_run(
         tracks["end_frame"].to_numpy() - tracks["start_frame"].to_numpy(),
     )
     return metrics.as_dict() if metrics else None
+
+
+def _current(notes: dict[str, Any], labels: str) -> dict[str, Any]:
+    """A run's notes, without the curve of scores where labels have changed since; the next clustering draws it anew."""
+    return notes if notes.get("labels") == labels else {name: notes[name] for name in notes if name != "k_curve"}
