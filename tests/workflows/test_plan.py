@@ -54,6 +54,17 @@ def state(movie: Movie, dataset: Dataset, config: Config = CONFIG) -> str:
     return plan_harvest([movie], dataset, PACK, config, Selection()).states["m"].state
 
 
+def test_a_plan_knows_which_models_a_movie_was_harvested_with_where_others_are_named_now(
+    dataset: Dataset, movie: Movie
+) -> None:
+    others = replace(PACK, name="other", hash="hash of the other")
+    planned = plan_harvest([movie], dataset, others, CONFIG, Selection()).states["m"]
+    assert (planned.state, planned.other_pack) == ("todo", PACK.name)
+    coarser = load_config(overrides=["harvest.stride=5"])
+    again = plan_harvest([movie], dataset, PACK, coarser, Selection()).states["m"]
+    assert (again.state, again.other_pack) == ("todo", ""), "done again for its settings, with the same models"
+
+
 def test_a_movie_that_could_not_be_read_for_a_while_is_no_failure_any_more(dataset: Dataset, movie: Movie) -> None:
     note_failure(dataset.store, "m", movie.uri, "probe", "VideoDecodeError", "m.mp4: Permission denied", 1)
     assert state(movie, dataset) == "skipped"

@@ -36,6 +36,8 @@ class MovieState:
     """Source frames that workers have done."""
     earlier: int = 0
     """Source frames that an earlier run has done, and need not be done again."""
+    other_pack: str = ""
+    """The models that it was harvested with, where it is to be done again with others."""
     total: int = 0
     """Source frames of the movie; 0: not opened in this run."""
     duration_s: float = 0
@@ -91,7 +93,9 @@ def plan_harvest(
             if record and is_current(record, movie, pack, config):
                 return _settled(dataset, record, failure, movie) if settle else _unchanged(record, movie)
             left_out = "" if selection.retry_failed else why_left_out(failure, movie, pack, config)
-            return MovieState(movie, "failed", message=left_out) if left_out else MovieState(movie)
+            if left_out:
+                return MovieState(movie, "failed", message=left_out)
+            return MovieState(movie, other_pack=record.models if record and record.models_hash != pack.hash else "")
 
         remote = not dataset.store.is_local or any(is_remote(movie.uri) for movie in movies)
         with ThreadPoolExecutor(AT_ONCE if remote else 1) as pool:

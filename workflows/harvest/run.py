@@ -82,7 +82,7 @@ def harvest(
     opened = Dataset.create(dataset)
     with lease_on(opened.store, wait):
         plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
-        _tell_of_other_packs(plan, opened, pack)
+        _tell_of_other_packs(plan, pack)
         told = (corpus, models, config.run, harvest_again(corpus, models, config))
         own = JournalWriter(opened.store, "harvest", *told)
         with own if plan.todo else nullcontext(own) as journal:
@@ -96,12 +96,11 @@ def harvest(
     return replace(summary, seconds=time.monotonic() - began, gone=missing, pruned=pruned, not_pruned=refused)
 
 
-def _tell_of_other_packs(plan: HarvestPlan, dataset: Dataset, pack: Pack) -> None:
+def _tell_of_other_packs(plan: HarvestPlan, pack: Pack) -> None:
     """Another pack is a new harvest of everything, which nobody wants who only left out `--models`."""
-    todo = {state.movie.movie_id for state in plan.todo}
-    others = [record for record in dataset.records() if record.movie_id in todo and record.models_hash != pack.hash]
+    others = [state.other_pack for state in plan.todo if state.other_pack]
     if others:
-        packs = ", ".join(sorted({record.models for record in others}))
+        packs = ", ".join(sorted(set(others)))
         err.print(
             f"{counted(len(others), 'movie')} of this dataset harvested with {packs}: all over again with {pack.name}, "
             "for another --models was given, or none",
