@@ -55,8 +55,12 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
+def last_line(error: BaseException) -> str:
+    """The last line of what an error says, where Ray puts the worker's own."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+
+
 def why_unborn(error: BaseException) -> str:
-    """Why a worker could not be started: its own error is last in what Ray says."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    """Why a worker could not be started."""
     remedy = "; every machine needs castmine and its pins: infra/README.md" if "ModuleNotFound" in str(error) else ""
-    return f"no worker could be started ({reason}){remedy}"
+    return f"no worker could be started ({last_line(error)}){remedy}"

@@ -15,6 +15,7 @@ import ray
 from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
 from harvest.errors import CastmineError, ModelsError
+from workflows.lost import first_line
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -128,8 +129,9 @@ def cause(error: BaseException) -> BaseException:
     if isinstance(error, RayTaskError):
         return error.cause if isinstance(error.cause, Exception) else error
     if isinstance(error, RayError):
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        return CastmineError(f"a worker was lost ({said[0]}); see the memory of the machine and run the command again")
+        return CastmineError(
+            f"a worker was lost ({first_line(error)}); see the memory of the machine and run the command again"
+        )
     return error
 
 

@@ -106,6 +106,7 @@ def test_the_image_is_built_from_what_there_is_and_runs_as_no_root() -> None:
 def test_what_is_told_of_a_gpu_names_the_version_that_is_pinned() -> None:
     assert FOR_CUDA.endswith(f" onnxruntime-gpu=={PINS['onnxruntime-gpu']}")
     assert PINS["onnxruntime-gpu"] == PINS["onnxruntime"]
+    assert f"    {FOR_CUDA}\n" in (INFRA / "README.md").read_text()
 
 
 @pytest.mark.parametrize("path", sorted(INFRA.rglob("*.sh")), ids=lambda path: path.name)

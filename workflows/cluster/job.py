@@ -7,6 +7,7 @@ from cluster.methods import METHODS
 from cluster.metrics import Metrics
 from harvest.dataset.records import MovieRecord
 from workflows.config import Config
+from workflows.train.memory import PROCESS_GB
 
 KFrom = Literal["threshold", "labels", "corpus"] | int
 """Where the number of characters comes from."""
@@ -14,8 +15,6 @@ KFrom = Literal["threshold", "labels", "corpus"] | int
 BASE = "base"
 """The model's name where there is none."""
 
-PROCESS_GB = 0.5
-"""Memory of a task beside its matrices and faces: Python with all it imports."""
 FACE_BYTES = 20
 """Per number of a face: read as float32, normalised to float64, and once more through a model."""
 ADAPT_GB = 0.7

@@ -17,8 +17,9 @@ from train.calibration import LinkDistances, equal_error_threshold
 from train.config import TrainConfig
 from train.mining import mine_movie
 from train.registry import Model
-from workflows.cluster.job import FACE_BYTES, PROCESS_GB
+from workflows.cluster.job import FACE_BYTES
 from workflows.config import Config
+from workflows.train.memory import PROCESS_GB
 
 Cores = Callable[[], int]
 """Starts Ray where it does not run yet, and says how many cores it has."""

@@ -15,7 +15,7 @@ from workflows.journal.records import FOLDER
 
 STAGES = f"{FOLDER}/stages"
 """Where the notes lie: beside the journals, for no reader of tables looks there."""
-KEPT = "report"
+REPORT = "report"
 """The stage whose note names a forgotten movie until its next run, which removes the movie's cast sheet by it."""
 
 
@@ -70,7 +70,7 @@ def strike_from_notes(store: Store, movie_id: str) -> None:
     """Say of no stage any more that it was done with a movie. A note that cannot be read goes: it may name it."""
     for path in (f"{STAGES}/{name}" for name in store.names(STAGES)):
         try:
-            named = movie_id in StageNote.model_validate_json(store.get(path)).movies and path != _path(KEPT)
+            named = movie_id in StageNote.model_validate_json(store.get(path)).movies and path != _path(REPORT)
         except FileNotFoundError:
             continue
         except ValidationError:

@@ -6,14 +6,14 @@ from importlib.metadata import version
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError
 from workflows.console import counted
-from workflows.corpus.notes import Inputs, StageNote, digest, put_note, read_note
+from workflows.corpus.notes import REPORT, Inputs, StageNote, digest, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.places import Places
 from workflows.corpus.session import Session
 from workflows.labels import RUN as LABELS
 from workflows.report.config import ReportConfig
 
-STAGE = "report"
+STAGE = REPORT
 
 
 def report_stage(session: Session, run: str) -> StageOutcome:

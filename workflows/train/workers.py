@@ -141,6 +141,7 @@ def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError |
     import ray
     from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
+    from workflows.lost import last_line
     from workflows.ray_cluster import cause
 
     task = ray.remote(fit_on_worker).options(num_cpus=1, memory=int(job.memory_gb * 1e9), max_retries=0)
@@ -158,7 +159,7 @@ def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError |
         except RayError as error:
             lost = error
             gone += isinstance(error, NodeDiedError) and gone < run.losses
-    return CastmineError(f"the training worker was lost {tries} times ({_line(lost)}); --resume goes on")
+    return CastmineError(f"the training worker was lost {tries} times ({last_line(lost)}); --resume goes on")
 
 
 def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | None:
@@ -166,6 +167,8 @@ def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | No
     from ray.train import FailureConfig, RunConfig as RayRunConfig, ScalingConfig  # isort: skip
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.config import LoggingConfig
+
+    from workflows.lost import last_line
 
     gpu = run.device == "cuda"
     trainer = TorchTrainer(
@@ -190,7 +193,7 @@ def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | No
         try:
             ended.append(trainer.fit().return_value)
         except Exception as error:  # shown below, by the thread that may raise
-            ended.append(CastmineError(f"the training workers were lost ({_line(error)}); --resume goes on"))
+            ended.append(CastmineError(f"the training workers were lost ({last_line(error)}); --resume goes on"))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -202,8 +205,3 @@ def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | No
 
 def _loop(config: dict[str, Any]) -> CastmineError | None:
     return fit_on_worker(config["job"])
-
-
-def _line(error: BaseException) -> str:
-    """The last line of what Ray says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
