@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ class TaskLostError(CastmineError):
 
 REACH_S = 10.0
 """Seconds in which the head of a cluster must answer."""
+END_S = 20.0
+"""Seconds in which tasks that nobody waits for any more must have ended; Ray ends them itself with the command."""
 OBJECT_STORE_BYTES = 150 * 2**20
 """Only ids and counts pass through Ray's object store; its default would take 30 % of the memory."""
 
@@ -173,8 +176,17 @@ def map_tasks(
                     else:
                         yield items[number], TaskLostError(cause(error), tries[number] - gone[number])
     finally:
-        for reference in running:
-            ray.cancel(reference, force=True)
+        _end(list(running))
+
+
+def _end(tasks: list[Any]) -> None:
+    """Cancel tasks until they have ended, or `END_S` is over: Ray loses a cancel that comes while the task is on its
+    way to a worker, and forgets it."""
+    end = time.monotonic() + END_S
+    while tasks and time.monotonic() < end:
+        for task in tasks:
+            ray.cancel(task, force=True)
+        _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=1.0)
 
 
 def _machines() -> list[dict[str, float]]:
