@@ -1,15 +1,12 @@
 """What a video file announces before a frame is decoded, read with PyAV from its header (and, where that is not
-enough, from its packets), and the reader for the files in which decord miscounts: MPEG streams and trimmed MP4s.
-"""
+enough, from its packets)."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 from av.stream import Disposition
 
 from harvest.errors import VideoDecodeError
@@ -30,6 +27,8 @@ class Announcement:
     duration_s: float | None
     """Length of the longest stream, from the header; None where it is only estimated from what is there."""
     decord_counts_right: bool
+    timed: bool
+    """False: frames have no time stamps of their own (AVI with B-frames); FFmpeg guesses some, decord has none."""
 
 
 def announcement(path: Path) -> Announcement:
@@ -44,9 +43,10 @@ def announcement(path: Path) -> Announcement:
             streamed = name in STREAMED
             trimmed = any(entry.is_discard for entry in stream.index_entries)
             announced = None if streamed or container.duration is None else container.duration / av.time_base
-            return Announcement(name, stream.frames or None, announced, not streamed and not trimmed)
+            timed = name != "avi" or not stream.codec_context.has_b_frames
+            return Announcement(name, stream.frames or None, announced, timed and not streamed and not trimmed, timed)
     except (av.FFmpegError, OSError) as error:
-        raise VideoDecodeError(f"{path}: not a video, or truncated before its index ({_reason(error)})") from error
+        raise VideoDecodeError(f"{path}: not a video, or truncated before its index ({reason(error)})") from error
 
 
 def _check_readable(path: Path) -> None:
@@ -69,7 +69,8 @@ def _kinds(container: Any) -> str:
     return " and ".join(sorted(found)) or "nothing"
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What FFmpeg or the system says of a file."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -90,72 +91,3 @@ def last_packet_end_s(path: Path) -> float:
 def ends_inside_a_packet(path: Path) -> bool:
     """True for a transport stream whose size is no whole number of packets: its copy was cut off."""
     return all(os.path.getsize(path) % size for size in PACKET_BYTES)
-
-
-class ForwardStream:
-    """A video stream read by PyAV from its first key frame on, each frame checked by its time stamp.
-
-    Which frames there are is read from the packets (a pass without decoding); decoding must then give exactly these
-    time stamps in order, none marked corrupt. A transport stream announces no length: one that was cut off between two
-    frames is a shorter movie in every respect and cannot be told from a whole one.
-    """
-
-    def __init__(self, path: Path, num_threads: int) -> None:
-        self._path, self._threads = path, num_threads
-        with self._open() as container:
-            stream = container.streams.video[0]
-            self._stamps = np.array(_shown_stamps(container, path), np.int64)
-            if not len(self._stamps):
-                raise VideoDecodeError(f"{path}: no frame in it can be decoded (not a whole video?)")
-            tick_s = float(stream.time_base)
-            rate = float(stream.average_rate or 0)
-        self.height, self.width = next(self.images()).shape[:2]
-        starts_s = (self._stamps - self._stamps[0]) * tick_s
-        step_s = float(np.median(np.diff(starts_s))) if len(starts_s) > 1 else 1 / (rate or 25.0)
-        self.times_s = np.append(starts_s, starts_s[-1] + step_s)
-        self.fps = rate or len(starts_s) / float(self.times_s[-1])
-
-    def _open(self) -> Any:
-        try:
-            return av.open(str(self._path))
-        except (av.FFmpegError, OSError) as error:
-            raise VideoDecodeError(f"{self._path}: not a video ({_reason(error)})") from error
-
-    def images(self) -> Iterator[np.ndarray]:
-        """Every frame from 0 on as (h, w, 3) uint8 RGB. Raises VideoDecodeError where one is missing or damaged."""
-        index = 0
-        with self._open() as container:
-            container.streams.video[0].codec_context.thread_count = self._threads
-            try:
-                for frame in container.decode(video=0):
-                    if frame.pts is not None and frame.pts < self._stamps[0]:
-                        continue  # leading frames of an open group, without the frames they refer to
-                    if frame.is_corrupt or index == len(self._stamps) or frame.pts != self._stamps[index]:
-                        raise av.InvalidDataError(0, "a frame is missing or damaged")
-                    yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90))
-                    index += 1
-            except av.FFmpegError as error:
-                raise VideoDecodeError(f"{self._path}: {_reason(error)}") from error
-
-
-def _shown_stamps(container: Any, path: Path) -> list[int]:
-    """Presentation times (ticks, ascending) of the frames that decoding from the first key frame on will show."""
-    stamps: list[int] = []
-    first_key: int | None = None
-    for packet in _packets(container, path):
-        if not packet.size:
-            continue
-        if packet.pts is None:
-            raise VideoDecodeError(f"{path}: frames without time stamps (put it into an MP4 or MKV container)")
-        if first_key is None and packet.is_keyframe:
-            first_key = packet.pts
-        if first_key is not None and packet.pts >= first_key and not packet.is_discard:
-            stamps.append(packet.pts)
-    return sorted(stamps)
-
-
-def _packets(container: Any, path: Path) -> Iterator[Any]:
-    try:
-        yield from container.demux(video=0)
-    except (av.FFmpegError, IndexError) as error:  # IndexError: a stream of which the file's start knows nothing
-        raise VideoDecodeError(f"{path}: a damaged packet ({_reason(error)}; copy the file again)") from error

@@ -15,7 +15,7 @@ from harvest.storage import is_remote
 BLOCK_BYTES = 2**24
 """Read at once for the hash of a file."""
 
-HARVEST_VERSION = 1
+HARVEST_VERSION = 2
 """Raised whenever the code's output changes for the same movie and config."""
 
 

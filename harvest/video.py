@@ -6,7 +6,7 @@ seek, is read frame by frame, and its border is compared with what the neighbour
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from harvest.containers import (
     Announcement,
-    ForwardStream,
     announcement,
     ends_inside_a_packet,
     last_packet_end_s,
 )
 from harvest.errors import VideoDecodeError
+from harvest.forward import ForwardStream
 
 ANY_REPEATED_FRAME = 1e-9
 """decord fills a gap with copies of a neighbouring frame and says nothing; this share of the movie is its tolerance,
@@ -60,7 +60,8 @@ class VideoReader(Protocol):
 def open_video(
     path: str | Path, device: str = "cpu", num_threads: int = 1, longest_pause_s: float = MISSING_S
 ) -> VideoReader:
-    """Open a video file with decord on `device`, or with PyAV where decord is known to miscount (seekable: False).
+    """Open a video file: decord counts and times its frames, and decodes them where `device` is a GPU. On a CPU PyAV
+    does, which does not read ahead; where decord is known to miscount, PyAV does all (seekable: False).
 
     Raises VideoDecodeError, which says what is wrong, for what is no video, has no picture, or is truncated. Found at
     opening: an MP4 or AVI with fewer frames than its header counts, a Matroska file that ends before its announced
@@ -75,11 +76,13 @@ def open_video(
     if not announced.decord_counts_right:
         if announced.format == "mpegts" and ends_inside_a_packet(path):
             raise VideoDecodeError(f"{path}: the file ends inside a packet (truncated? copy it again)")
-        streamed = _StreamReader(path, num_threads)
-        _check_holes(path, streamed.facts, longest_pause_s)
-        return streamed
-    reader = _DecordReader(path, device, num_threads)
-    _check_whole(path, announced, reader.facts)
+        stream = ForwardStream(path, num_threads, announced.timed)
+        reader: VideoReader = _ForwardReader(path, stream, _stream_facts(stream))
+    else:
+        context = _decord_context(device)
+        on_gpu = device.startswith("cuda")
+        reader = DecordReader(path, context, num_threads) if on_gpu else _forward_reader(path, num_threads)
+        _check_whole(path, announced, reader.facts)
     _check_holes(path, reader.facts, longest_pause_s)
     return reader
 
@@ -132,28 +135,36 @@ def _check_holes(path: Path, facts: VideoFacts, longest_pause_s: float) -> None:
         )
 
 
-class _DecordReader:
+def _forward_reader(path: Path, num_threads: int) -> VideoReader:
+    """Decoded by PyAV and counted by decord; where the two differ, counted by PyAV: its frames are known one by one."""
+    video = _open_decord(path, decord.cpu(0), num_threads)
+    stream = ForwardStream(path, num_threads)
+    counted = stream.frames == len(video)
+    facts = _decord_facts(video, stream.width, stream.height) if counted else _stream_facts(stream)
+    return _ForwardReader(path, stream, facts)
+
+
+def _open_decord(path: Path, context: object, num_threads: int) -> Any:
+    decord.logging.set_level(decord.logging.QUIET)
+    try:
+        return decord.VideoReader(str(path), ctx=context, num_threads=num_threads, fault_tol=ANY_REPEATED_FRAME)
+    except Exception as error:
+        remedy = "set decode.device to cpu" if "gpu" in str(error).lower() else "file truncated?"
+        raise VideoDecodeError(f"{path}: cannot be opened ({_first_line(error)}; {remedy})") from error
+
+
+class DecordReader:
     """decord: `next()` from a start found by `seek_accurate`, never a batch, a stride or a second seek."""
 
-    def __init__(self, path: Path, device: str, num_threads: int) -> None:
-        decord.logging.set_level(decord.logging.QUIET)
-        self._path, self._context, self._threads = path, _decord_context(device), num_threads
-        self._unread = self._open()
+    def __init__(self, path: Path, context: object, num_threads: int) -> None:
+        self._open = partial(_open_decord, path, context, num_threads)
+        self._path, self._unread = path, self._open()
         try:
             # the shown size is known only from a frame, since the decoder applies the rotation
             self._first = self._unread.next().asnumpy()
-            self.facts = _decord_facts(self._unread, self._first)
+            self.facts = _decord_facts(self._unread, self._first.shape[1], self._first.shape[0])
         except (Exception, StopIteration) as error:
             raise VideoDecodeError(f"{path}: no frame can be decoded ({_first_line(error)})") from error
-
-    def _open(self) -> Any:
-        try:
-            return decord.VideoReader(
-                str(self._path), ctx=self._context, num_threads=self._threads, fault_tol=ANY_REPEATED_FRAME
-            )
-        except Exception as error:
-            remedy = "set decode.device to cpu" if "gpu" in str(error).lower() else "file truncated?"
-            raise VideoDecodeError(f"{self._path}: cannot be opened ({_first_line(error)}; {remedy})") from error
 
     def frames(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
         return _announced_frames(self._path, self.facts, start, self._images(start))
@@ -174,8 +185,7 @@ class _DecordReader:
             yield image.asnumpy()
 
 
-def _decord_facts(video: Any, first: np.ndarray) -> VideoFacts:
-    """`first`: (h, w, 3), the first frame."""
+def _decord_facts(video: Any, width: int, height: int) -> VideoFacts:
     frames = len(video)
     shown_s = np.asarray(video.get_frame_timestamp(range(frames)), np.float64)
     starts_s = shown_s[:, 0] - shown_s[0, 0]
@@ -185,21 +195,21 @@ def _decord_facts(video: Any, first: np.ndarray) -> VideoFacts:
     fps = float(video.get_avg_fps())
     if not np.isfinite(fps) or fps <= 0:
         fps = frames / end_s if end_s > 0 else 25.0
-    return VideoFacts(frames, fps, first.shape[1], first.shape[0], np.append(starts_s, end_s))
+    return VideoFacts(frames, fps, width, height, np.append(starts_s, end_s))
 
 
-class _StreamReader:
-    """PyAV from frame 0 on: slow to start late, but each frame is known by its time stamp."""
+def _stream_facts(stream: ForwardStream) -> VideoFacts:
+    return VideoFacts(stream.frames, stream.fps, stream.width, stream.height, stream.times_s, seekable=False)
 
-    def __init__(self, path: Path, num_threads: int) -> None:
-        self._path, self._stream = path, ForwardStream(path, num_threads)
-        stream = self._stream
-        self.facts = VideoFacts(
-            len(stream.times_s) - 1, stream.fps, stream.width, stream.height, stream.times_s, seekable=False
-        )
+
+class _ForwardReader:
+    """PyAV, which decodes a frame when it is asked for one; each frame is known by its time stamp."""
+
+    def __init__(self, path: Path, stream: ForwardStream, facts: VideoFacts) -> None:
+        self._path, self._stream, self.facts = path, stream, facts
 
     def frames(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
-        return _announced_frames(self._path, self.facts, start, islice(self._stream.images(), start, None))
+        return _announced_frames(self._path, self.facts, start, self._stream.images(start, self.facts.seekable))
 
 
 def _announced_frames(

@@ -6,18 +6,21 @@ It is never a movie that is shorter than announced; what cannot be known of a da
 import os
 import random
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import islice, pairwise
 from pathlib import Path
 
 import av
+import decord
 import numpy as np
 import pytest
 from av.stream import Disposition
 
 from harvest.errors import VideoDecodeError
 from harvest.segments import Segment, borders_agree, frame_digest, plan_segments
-from harvest.video import VideoReader, check_decode_device, open_video, timecode
+from harvest.video import DecordReader, VideoReader, check_decode_device, open_video, timecode
 from tests.harvest import videos
 from tests.harvest.videos import ENCODINGS, encode, number_of
 
@@ -47,6 +50,52 @@ def test_a_forward_pass_gives_every_frame_once_and_in_order(movie: Path) -> None
     assert reader.facts.frames == FRAMES
     assert numbers(reader, 0) == [(i, i) for i in range(FRAMES)]
     assert numbers(reader, 0, 3) == [(0, 0), (1, 1), (2, 2)], "a second pass starts at the beginning again"
+
+
+@pytest.mark.parametrize(
+    "movie", [name for name in ENCODINGS if not name.startswith(("MPEG-TS", "AVI"))], indirect=True
+)
+def test_two_decoders_give_the_same_pictures(movie: Path) -> None:
+    """What decord decodes, which it does on a GPU only, is what PyAV does: from the start, and from a seek."""
+    reader = open_video(movie)
+    by_decord = DecordReader(movie, decord.cpu(0), 1)
+    assert [frame_digest(image) for _, image in reader.frames(0)] == [
+        frame_digest(image) for _, image in by_decord.frames(0)
+    ]
+    ((at, image), (sought, drawn)) = next(reader.frames(FRAMES // 2)), next(by_decord.frames(FRAMES // 2))
+    assert at == sought == number_of(image)
+    assert number_of(drawn) != at or (image == drawn).all()
+
+
+AHEAD = """
+import sys, time
+from itertools import islice
+from pathlib import Path
+from harvest.video import open_video
+
+def peak_mb():
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+before = peak_mb()
+for _ in islice(open_video(sys.argv[1]).frames(100), 30):
+    time.sleep(0.03)  # as slow as a detector
+print(peak_mb() - before)
+"""
+
+
+def test_no_frame_is_decoded_before_it_is_asked_for(tmp_path: Path) -> None:
+    """decord read 300 frames of these ahead, 0.8 GB of them."""
+    path = tmp_path / "large.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "100"})
+        stream.width, stream.height = 1280, 720
+        for number in range(400):
+            frame = av.VideoFrame.from_ndarray(np.full((720, 1280, 3), number % 200, np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    grown_mb = float(subprocess.check_output([sys.executable, "-c", AHEAD, str(path)]))
+    assert grown_mb < 100, "some 20 frames, of which FFmpeg keeps a few itself"
 
 
 def test_a_segment_starts_at_its_frame_or_its_border_disagrees(movie: Path) -> None:

@@ -26,6 +26,8 @@ class Encoding:
     variable_rate: bool = False
     first_tick: int = 0
     """Presentation time of the first frame, in 1/1000 s."""
+    clock: int = 1000
+    """Ticks a second that the encoder is told; some know no times but those of the rate."""
 
 
 X264 = {"preset": "veryfast", "crf": "23", "g": "48"}
@@ -41,6 +43,10 @@ ENCODINGS = {
     "first time stamp at 3.4 s": Encoding(options={**X264, "bf": "3"}, first_tick=3400),
     "MPEG-TS with H.264": Encoding("ts", options={**X264, "bf": "3"}),
     "Matroska with B-frames": Encoding("mkv", options={**X264, "bf": "3"}),
+    "AVI with MPEG-4 and B-frames": Encoding("avi", "mpeg4", {"bf": "2", "g": "48"}, clock=RATE),
+    "AVI with H.264 and B-frames": Encoding("avi", options={**X264, "bf": "3"}, clock=RATE),
+    "MPEG-2 with B-frames": Encoding("mkv", "mpeg2video", {"bf": "2", "g": "15"}, clock=RATE),
+    "WMV": Encoding("wmv", "wmv2", {"g": "48"}),
 }
 
 
@@ -79,7 +85,7 @@ def encode(path: Path, encoding: Encoding, frames: int = 240) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(encoding.codec, rate=RATE, options=encoding.options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        stream.time_base = stream.codec_context.time_base = Fraction(1, encoding.clock)
         for number, tick in enumerate(ticks(frames, encoding)):
             frame = av.VideoFrame.from_ndarray(picture(number), "rgb24")
             frame.pts, frame.time_base = tick, Fraction(1, 1000)
