@@ -61,7 +61,8 @@ class Meter:
 
     def _heartbeat(self) -> dict[str, Any]:
         elapsed = time.monotonic() - self._started
-        left = elapsed * (self.total - self.done) / self.done if self.done else None
+        # less than one is a sign of life (`HarvestWorker.progress`), from which no rate follows
+        left = elapsed * (self.total - self.done) / self.done if self.done >= 1 else None
         return {
             "heartbeat": self.label,
             "done": round(self.done),
