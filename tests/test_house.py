@@ -194,6 +194,14 @@ def test_the_command_line_keeps_its_contract() -> None:
         assert set(wanted.split()) <= options, name
 
 
+def test_the_help_of_every_command_shows_the_names_of_its_options_whole_on_80_columns() -> None:
+    for name, command in commands(typer.main.get_command(app)):
+        page = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "80"}).output
+        words = set(re.findall(r"(?<!\S)--?[\w-]+(?!\S)", page))
+        wanted = {text for parameter in command.params for text in (*parameter.opts, *parameter.secondary_opts)}
+        assert {text for text in wanted if text.startswith("-")} <= words, name
+
+
 def test_the_help_names_every_command_and_says_how_to_begin() -> None:
     page = CliRunner().invoke(app, ["--help"]).output
     for name in CONTRACT:

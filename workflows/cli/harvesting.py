@@ -58,7 +58,7 @@ def harvest(
         float | None, typer.Option(help="Share of a GPU for each worker.", show_default="1")
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Frames at once, for a GPU.", show_default="1")] = None,
-    retry_failed: Annotated[bool, typer.Option(help="Only the movies that failed before.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the movies that failed before.")] = False,
     prune: PruneOption = False,
     prune_all: PruneAllOption = False,
     wait: WaitOption = False,

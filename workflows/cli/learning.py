@@ -45,7 +45,9 @@ def train(
     gpus_per_worker: Annotated[
         float | None, typer.Option(help="Train on GPUs, with this share of one for each worker.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with a training that was stopped, where there is one.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was stopped, where there is one.")
+    ] = False,
     address: AddressOption = None,
     config: ConfigOption = None,
     set_: SetOption = [],  # noqa: B006
