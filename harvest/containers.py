@@ -9,7 +9,7 @@ from typing import Any
 import av
 from av.stream import Disposition
 
-from harvest.errors import VideoDecodeError
+from harvest.errors import MovieOutOfReachError, VideoDecodeError
 
 STREAMED = {"mpegts", "mpeg"}
 """Formats without an index: decord's own rewind to frame 0 landed on frame 48 of such a file and raised nothing."""
@@ -46,19 +46,19 @@ def announcement(path: Path) -> Announcement:
             timed = name != "avi" or not stream.codec_context.has_b_frames
             return Announcement(name, stream.frames or None, announced, timed and not streamed and not trimmed, timed)
     except (av.FFmpegError, OSError) as error:
-        raise VideoDecodeError(f"{path}: not a video, or truncated before its index ({reason(error)})") from error
+        raise broken(error, f"{path}: not a video, or truncated before its index ({reason(error)})") from error
 
 
 def _check_readable(path: Path) -> None:
     if not path.exists():
-        raise VideoDecodeError(f"{path}: no such file")
+        raise MovieOutOfReachError(f"{path}: no such file")
     if path.is_dir():
         raise VideoDecodeError(f"{path}: a folder, not a video")
     try:
         with path.open("rb") as file:
             first = file.read(1)
     except OSError as error:
-        raise VideoDecodeError(f"{path}: cannot be read ({error.strerror}; check its permissions)") from error
+        raise broken(error, f"{path}: cannot be read ({error.strerror}; check its permissions)") from error
     if not first:
         raise VideoDecodeError(f"{path}: empty, 0 bytes (copy it again)")
 
@@ -72,6 +72,13 @@ def _kinds(container: Any) -> str:
 def reason(error: Exception) -> str:
     """What FFmpeg or the system says of a file."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def broken(error: Exception, message: str) -> VideoDecodeError:
+    """What to raise where a file could not be read on: what the system refused (its disk, its permissions, memory) says
+    nothing of the video."""
+    systems = isinstance(error, OSError | MemoryError | MovieOutOfReachError)
+    return MovieOutOfReachError(message) if systems else VideoDecodeError(message)
 
 
 def last_packet_end_s(path: Path) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
-from harvest.containers import reason
+from harvest.containers import broken, reason
 from harvest.errors import VideoDecodeError
 
 
@@ -52,7 +52,7 @@ class ForwardStream:
         try:
             return av.open(str(self._path))
         except (av.FFmpegError, OSError) as error:
-            raise VideoDecodeError(f"{self._path}: not a video ({reason(error)})") from error
+            raise broken(error, f"{self._path}: not a video ({reason(error)})") from error
 
     def images(self, start: int = 0, seek: bool = False) -> Iterator[np.ndarray]:
         """Every frame from `start` on as (h, w, 3) uint8 RGB. Raises VideoDecodeError where one is missing or damaged.
@@ -69,7 +69,7 @@ class ForwardStream:
                     return
             yield from map(self._image, self._frames(start, None))
         except av.FFmpegError as error:
-            raise VideoDecodeError(f"{self._path}: {reason(error)}") from error
+            raise broken(error, f"{self._path}: {reason(error)}") from error
 
     def _frames(self, start: int, key: int | None) -> Iterator[av.VideoFrame]:
         """Frames from `start` on, decoded from `key` (ticks; None: the first); none where that does not lead there."""
@@ -119,4 +119,4 @@ def _packets(container: Any, path: Path) -> Iterator[Any]:
     try:
         yield from container.demux(video=0)
     except (av.FFmpegError, IndexError) as error:  # IndexError: a stream of which the file's start knows nothing
-        raise VideoDecodeError(f"{path}: a damaged packet ({reason(error)}; copy the file again)") from error
+        raise broken(error, f"{path}: a damaged packet ({reason(error)}; copy the file again)") from error

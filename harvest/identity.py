@@ -8,7 +8,7 @@ from collections.abc import Callable
 from harvest.config import HarvestConfig
 from harvest.dataset.records import MovieRecord, SourceStamp
 from harvest.dataset.schema import SCHEMA_VERSION
-from harvest.errors import CorpusError, VideoDecodeError
+from harvest.errors import CorpusError, MovieOutOfReachError
 from harvest.remote_corpus import remote_exists, remote_stamp
 from harvest.storage import is_remote
 
@@ -20,13 +20,15 @@ HARVEST_VERSION = 2
 
 
 def source_stamp(path: str) -> SourceStamp:
-    """Size and time of a file, or its etag in a bucket. Raises VideoDecodeError where it cannot be looked at."""
+    """Size and time of a file, or its etag in a bucket. Raises MovieOutOfReachError where it cannot be looked at."""
     if is_remote(path):
         return remote_stamp(path)
     try:
         status = os.stat(path)
     except OSError as error:
-        raise VideoDecodeError(f"{path}: {error.strerror}; check the path in the corpus and its permissions") from error
+        raise MovieOutOfReachError(
+            f"{path}: {error.strerror}; check the path in the corpus and its permissions"
+        ) from error
     return SourceStamp(size=status.st_size, modified=str(status.st_mtime_ns))
 
 
@@ -36,7 +38,7 @@ def source_exists(uri: str) -> bool:
 
 
 def content_hash(path: str, on_read: Callable[[int], None] = lambda size: None) -> str:
-    """Hash of the file's bytes, about 1 GB/s. Raises VideoDecodeError where it cannot be read.
+    """Hash of the file's bytes, about 1 GB/s. Raises MovieOutOfReachError where it cannot be read.
 
     Args:
         on_read: called with the size of each block of bytes that was read.
@@ -49,7 +51,9 @@ def content_hash(path: str, on_read: Callable[[int], None] = lambda size: None) 
                 on_read(len(block))
         return digest.hexdigest()
     except OSError as error:
-        raise VideoDecodeError(f"{path}: {error.strerror}; check the path in the corpus and its permissions") from error
+        raise MovieOutOfReachError(
+            f"{path}: {error.strerror}; check the path in the corpus and its permissions"
+        ) from error
 
 
 def refuse_namesake(record: MovieRecord | None, uri: str, content: str) -> None:

@@ -56,7 +56,7 @@ class LocalCopy:
         try:
             yield str(wanted)
         except VideoDecodeError as error:
-            raise VideoDecodeError(str(error).replace(str(wanted), uri)) from error
+            raise type(error)(str(error).replace(str(wanted), uri)) from error
 
     def let_go(self) -> None:
         """Give up the copy; the last to do so removes it."""

@@ -16,6 +16,7 @@ import numpy as np
 from harvest.containers import (
     Announcement,
     announcement,
+    broken,
     ends_inside_a_packet,
     last_packet_end_s,
 )
@@ -223,7 +224,7 @@ def _announced_frames(
     except StopIteration:
         raise VideoDecodeError(f"{path}: {_no_frame(facts, index)} (file truncated?)") from None
     except Exception as error:
-        raise VideoDecodeError(f"{path}: {_no_frame(facts, index)} ({_first_line(error)}; file damaged?)") from error
+        raise broken(error, f"{path}: {_no_frame(facts, index)} ({_first_line(error)}; file damaged?)") from error
 
 
 def _no_frame(facts: VideoFacts, index: int) -> str:

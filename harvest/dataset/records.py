@@ -116,7 +116,7 @@ class FailureRecord(Record):
     """The command that tries it again, but for the movies; empty: the journal's."""
     at: str
     tried_with: str = ""
-    """Digest of the file and the settings that a worker was lost over; empty: nothing of the kind."""
+    """Digest of the file and the settings, where the movie itself was to blame; empty: it was not."""
 
     @property
     def kind(self) -> str:

@@ -129,9 +129,11 @@ def test_a_movie_that_changed_since_it_was_planned_or_went_is_an_error_by_its_ow
     with pytest.raises(VideoDecodeError, match=r"gone\.mp4: there is no such file"):
         source_stamp(f"{bucket.url}/gone.mp4")
 
-    def decode() -> None:
+    def decode(error: type[VideoDecodeError]) -> None:
         with LocalCopy(tmp_path).path(uri, source_stamp(uri)) as path:
-            raise VideoDecodeError(f"{path}: no frame 3")
+            raise error(f"{path}: no frame 3")
 
-    with pytest.raises(VideoDecodeError, match=f"^{uri}: no frame 3"):
-        decode()
+    for error in (VideoDecodeError, MovieOutOfReachError):
+        with pytest.raises(VideoDecodeError, match=f"^{uri}: no frame 3") as raised:
+            decode(error)
+        assert raised.type is error

@@ -8,7 +8,7 @@ import random
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from harvest.errors import VideoDecodeError
+from harvest.errors import MovieOutOfReachError, VideoDecodeError
+from harvest.forward import ForwardStream
 from harvest.segments import Segment, borders_agree, frame_digest, plan_segments
 from harvest.video import DecordReader, VideoReader, check_decode_device, open_video, timecode
 from tests.harvest import videos
@@ -245,6 +246,29 @@ def test_a_zeroed_stretch_is_an_error_that_says_how_far_it_came(folder: Path) ->
     path.write_bytes(whole)
     with pytest.raises(VideoDecodeError, match=r"zeroed.mp4: no frame \d+ of 240 at 00:00:0\d \(.*\)"):
         numbers(open_video(path), 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (av.InvalidDataError(0, "a frame is missing or damaged"), VideoDecodeError),
+        (av.error.OSError(5, "Input/output error"), MovieOutOfReachError),
+        (MemoryError("cannot allocate"), MovieOutOfReachError),
+    ],
+    ids=["damage", "a disk that fails", "no memory left"],
+)
+def test_what_the_system_refuses_in_mid_movie_says_nothing_of_the_video(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[VideoDecodeError]
+) -> None:
+    def refuse(*_: object) -> Iterator[av.VideoFrame]:
+        raise error
+        yield
+
+    reader = open_video(clips / "hamilton.mp4")
+    monkeypatch.setattr(ForwardStream, "_frames", refuse)
+    with pytest.raises(VideoDecodeError, match="no frame 0 of 275") as raised:
+        next(reader.frames(0))
+    assert raised.type is kind
 
 
 def write_paused(path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from harvest.dataset.read import Dataset
 from harvest.dataset.store import TEMPORARY
 from tests.workflows.conftest import Castmine, Harvested, Ran, digests
+from tests.workflows.test_harvest import run_lightly
 
 ODD_IDS = ("../up", "a/b", "..", "it's", 'say "hi"', "東京 ü")
 
@@ -112,11 +113,26 @@ def test_a_bad_movie_is_named_with_its_reason(tried: Tried, movie_id: str, reaso
 
 def test_every_bad_movie_is_a_row_of_failures_and_none_is_a_movie(castmine: Castmine, tried: Tried) -> None:
     query = "SELECT movie_id, error, attempts FROM failures ORDER BY movie_id"
+    away = {"folder", "missing"}
     rows = json.loads(castmine("sql", query, "-d", tried.dataset, "--format", "json").out)
     assert [row["movie_id"] for row in rows] == sorted(BAD)
-    assert {row["error"] for row in rows} == {"VideoDecodeError"}
+    assert {row["movie_id"] for row in rows if row["error"] == "VideoDecodeError"} == BAD.keys() - away
+    assert {row["movie_id"] for row in rows if row["error"] == "MovieOutOfReachError"} == away
     assert {row["attempts"] for row in rows} == {1}, "an error of the file is final: trying again would not help"
     assert {record.movie_id for record in Dataset.open(tried.dataset).records()} == set(ODD_IDS)
+
+
+def test_a_file_that_failed_and_is_as_it_was_is_named_again_without_being_tried(
+    castmine: Castmine, tried: Tried, harvested: Harvested, tmp_path: Path
+) -> None:
+    listing, out, own = tmp_path / "bad.csv", tmp_path / "out.json", BAD.keys() - {"folder", "missing"}
+    listing.write_text("movie_id,uri\n" + "".join(f"{name},{tried.folder / BAD[name]}\n" for name in sorted(own)))
+    command = ("harvest", listing, "-d", tried.dataset, "--models", harvested.models, "--json", out)
+    run_lightly(*command, status=1)
+    movies = json.loads(out.read_text())["movies"]
+    assert [movie["movie_id"] for movie in movies if movie["state"] == "failed"] == sorted(own)
+    assert all(movie["message"].startswith("unchanged since it failed: --retry-failed") for movie in movies)
+    assert {failure.attempts for failure in Dataset.open(tried.dataset).failures()} == {1}
 
 
 @pytest.mark.parametrize("movie_id", ODD_IDS)

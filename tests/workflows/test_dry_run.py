@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from harvest.corpus import list_corpus
+from harvest.dataset.commit import note_failure
+from harvest.dataset.read import Dataset
 from harvest.errors import ModelsNotFetchedError
 from harvest.faces import find_pack
 from workflows.config import Config, load_config
+from workflows.console import out
 from workflows.corpus.dry_run import plan_corpus
+from workflows.corpus.printed import corpus_plan
 from workflows.corpus.run import Choice
-from workflows.harvest.plan import Selection, segment_minutes
+from workflows.harvest.plan import Selection, plan_harvest, segment_minutes
 
 
 @pytest.fixture
@@ -39,6 +44,22 @@ def test_a_first_run_is_planned_as_it_was_chosen_and_fetches_nothing(config: Con
     assert {path.name for path in tmp_path.iterdir()} == {"movies"}
     with pytest.raises(ModelsNotFetchedError, match="castmine doctor --models buffalo_s"):
         find_pack("buffalo_s", fetch=False)
+
+
+def test_what_would_fail_again_as_it_is_is_named_and_not_counted(config: Config, pack_folder: Path) -> None:
+    places = config.corpus.model_copy(update={"models": str(pack_folder), "train": False})
+    config = config.model_copy(update={"corpus": places})
+    dataset, movies = Dataset.create(str(places.dataset)), list_corpus(str(places.movies))
+    planned = plan_harvest(movies, dataset, find_pack(places.models), config, Selection()).states["street"]
+    said = ("street", planned.movie.uri, "probe", "VideoDecodeError", "not a video", 1)
+    note_failure(dataset.store, *said, tried_with=planned.tried_with)
+    estimate, reasons = plan_corpus(config, Choice())
+    assert (estimate.movies, estimate.left_out) == (1, ("street",))
+    with out.capture() as printed:
+        corpus_plan(estimate, reasons)
+    assert "failed before and unchanged: street (--retry-failed tries again)" in printed.get()
+    estimate, _ = plan_corpus(config, Choice(selection=Selection(retry_failed=True)))
+    assert (estimate.movies, estimate.left_out) == (1, ())
 
 
 def test_a_few_movies_are_split_finer_so_that_no_worker_is_idle() -> None:

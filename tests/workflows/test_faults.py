@@ -20,7 +20,7 @@ from tests.workflows.conftest import Castmine, Harvested
 from tests.workflows.faults import Undisturbed, kill_at_random, staged, wait_for
 from workflows.config import Config, load_config
 from workflows.harvest.jobs import HarvestRun
-from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
+from workflows.harvest.plan import MovieState, Selection, plan_harvest
 from workflows.harvest.worker import HarvestWorker
 
 TABLES = ("tracks", "faces", "links")
@@ -85,9 +85,10 @@ def copies(movie: Path, folder: Path, *names: str) -> Path:
 
 
 def run(dataset: Dataset, corpus: Path, harvested: Harvested, config: Config, address: str) -> dict[str, MovieState]:
-    states = {movie.movie_id: MovieState(movie) for movie in list_corpus(str(corpus))}
-    HarvestRun(dataset, find_pack(str(harvested.models)), config, HarvestPlan(states)).run(address)
-    return states
+    pack = find_pack(str(harvested.models))
+    plan = plan_harvest(list_corpus(str(corpus)), dataset, pack, config, Selection())
+    HarvestRun(dataset, pack, config, plan).run(address)
+    return plan.states
 
 
 def assert_harvested_alike(dataset: Dataset, movie_id: str, harvested: Harvested) -> None:

@@ -12,12 +12,12 @@ from harvest.dataset.commit import commit_movie, note_failure
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts
 from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS
-from harvest.errors import CorpusError
+from harvest.errors import CorpusError, MovieOutOfReachError, VideoDecodeError
 from harvest.faces import Pack
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from workflows.config import Config, load_config
-from workflows.harvest.plan import Selection, plan_harvest
-from workflows.harvest.quarantine import tried_with
+from workflows.harvest.plan import MovieState, Selection, plan_harvest
+from workflows.harvest.quarantine import is_held_against, tried_with
 from workflows.harvest.run import harvest
 
 PACK = Pack("pack", "insightface", (), "hash of the pack", 0.5)
@@ -144,6 +144,42 @@ def test_a_namesake_takes_nobodys_place(
         refuse_namesake(dataset.record("m"), str(new), content_hash(str(new)))
 
 
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [("VideoDecodeError", "failed"), ("MovieOutOfReachError", "todo"), ("DatasetError", "todo")],
+    ids=["the file itself", "its disk", "the dataset's disk"],
+)
+def test_a_file_that_cannot_be_decoded_is_left_out_until_asked_or_changed(
+    dataset: Dataset, tmp_path: Path, error: str, state: str
+) -> None:
+    (tmp_path / "text.mp4").write_text("no film")
+    movie = Movie("text", str(tmp_path / "text.mp4"))
+
+    def planned(config: Config = CONFIG, selection: Selection = Selection()) -> MovieState:
+        (found,) = plan_harvest([movie], dataset, PACK, config, selection).states.values()
+        return found
+
+    again = planned().tried_with
+    note_failure(dataset.store, "text", movie.uri, "probe", error, "not a video", 1, tried_with=again)
+    assert planned().state == state
+    if state == "failed":
+        assert planned().message == "unchanged since it failed: --retry-failed takes it again; not a video"
+    assert len(dataset.failures()) == 1, "and stays one"
+    for selection in (Selection(retry_failed=True), Selection(force=True)):
+        assert (planned(selection=selection).state, planned(selection=selection).tried_with) == ("todo", again)
+    for key in ("harvest.stride=2", "decode.longest_pause_s=4"):
+        assert planned(load_config(None, [key])).state == "todo", key
+    os.utime(movie.uri, (1, 1))
+    assert planned().state == "todo", "a new file"
+
+
+def test_only_what_is_the_movies_own_fault_is_held_against_it() -> None:
+    for error, held in ((VideoDecodeError(), True), (MovieOutOfReachError(), False), (MemoryError(), False)):
+        assert is_held_against(error, CONFIG) == held, error
+    on_a_gpu = load_config(None, ["decode.device=cuda"])
+    assert not is_held_against(VideoDecodeError(), on_a_gpu), "which may have had no memory left"
+
+
 def test_a_movie_that_cost_as_many_workers_as_allowed_is_left_out_until_asked_or_changed(
     dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -167,8 +203,6 @@ def test_a_movie_that_cost_as_many_workers_as_allowed_is_left_out_until_asked_or
         assert planned(load_config(None, [key])) == "todo", key
     note(CONFIG.run.attempts - 1)
     assert planned() == "todo"
-    note(CONFIG.run.attempts, "VideoDecodeError")
-    assert planned() == "todo", "met again in seconds"
     note(CONFIG.run.attempts, "MachineLostError")
     assert planned() == "todo", "nothing is wrong with the movie"
     note(CONFIG.run.attempts)

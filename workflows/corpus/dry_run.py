@@ -46,6 +46,8 @@ class Estimate:
     measured: str
     """… which was this one."""
     wall_s: float | None
+    left_out: tuple[str, ...] = ()
+    """Movies that would fail again as they are."""
     gone: tuple[str, ...] = ()
     """Movies of the dataset that are no longer in the corpus."""
 
@@ -103,6 +105,7 @@ def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estima
         rate=rate,
         measured=f"run {last.run_id}" if last else "",
         wall_s=sum(every) / rate / workers if rate and workers and lengths else None,
+        left_out=tuple(sorted(name for name, state in plan.states.items() if state.state == "failed")),
     )
 
 

@@ -42,6 +42,10 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
 def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
     """A plan with its arithmetic."""
     out.print(f"harvest: {counted(estimate.movies, 'movie')}, {estimate.unchanged} unchanged", markup=False)
+    if estimate.left_out:
+        out.print(
+            f"  failed before and unchanged: {_some(estimate.left_out)} (--retry-failed tries again)", markup=False
+        )
     if estimate.later:
         out.print(f"  {estimate.later} more are left for another run by --limit")
     if estimate.movies:

@@ -20,10 +20,9 @@ from harvest.video import check_decode_device
 from workflows.config import Config
 from workflows.console import Meter, meter
 from workflows.harvest.plan import HarvestPlan, segment_minutes
-from workflows.harvest.quarantine import tried_with
+from workflows.harvest.quarantine import is_held_against
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.journal.records import Usage
-from workflows.lost import WorkerLostError
 from workflows.metrics import count_failure
 from workflows.pool import Job, Limits, Pool
 from workflows.ray_cluster import check_gpus, ray_cluster
@@ -199,7 +198,7 @@ class HarvestRun:
                 type(error).__name__,
                 state.message,
                 attempts,
-                tried_with=tried_with(movie, self._pack, self._config) if isinstance(error, WorkerLostError) else "",
+                tried_with=state.tried_with if is_held_against(error, self._config) else "",
             )
 
     def _usage(self, workers: int, worker_s: float) -> Usage:

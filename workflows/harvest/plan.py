@@ -15,7 +15,7 @@ from harvest.faces import Pack
 from harvest.identity import config_hash, harvest_id, source_stamp
 from harvest.storage import is_remote
 from workflows.config import Config
-from workflows.harvest.quarantine import why_left_out
+from workflows.harvest.quarantine import tried_with, why_left_out
 
 AT_ONCE = 16
 """Movies of a bucket that are looked at together: each takes some answers of 20 to 50 ms."""
@@ -45,6 +45,8 @@ class MovieState:
     drops: dict[str, int] = field(default_factory=dict)
     seekable: bool = True
     message: str = ""
+    tried_with: str = ""
+    """Digest of its file and settings as planned: a file that changes under a worker that fails on it is another."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +85,22 @@ def plan_harvest(
     failed = {failure.movie_id: failure for failure in dataset.failures() if failure.kind == "harvest"}
     if selection.retry_failed:
         movies = [movie for movie in movies if movie.movie_id in failed]
-    if selection.force:
-        states = {movie.movie_id: MovieState(movie) for movie in movies}
-    else:
-        records = {record.movie_id: record for record in dataset.records()}
+    records = {} if selection.force else {record.movie_id: record for record in dataset.records()}
 
-        def plan(movie: Movie) -> MovieState:
-            record, failure = records.get(movie.movie_id), failed.get(movie.movie_id)
-            if record and is_current(record, movie, pack, config):
-                return _settled(dataset, record, failure, movie) if settle else _unchanged(record, movie)
-            left_out = "" if selection.retry_failed else why_left_out(failure, movie, pack, config)
-            if left_out:
-                return MovieState(movie, "failed", message=left_out)
-            return MovieState(movie, other_pack=record.models if record and record.models_hash != pack.hash else "")
+    def plan(movie: Movie) -> MovieState:
+        record, failure = records.get(movie.movie_id), failed.get(movie.movie_id)
+        if record and is_current(record, movie, pack, config):
+            return _settled(dataset, record, failure, movie) if settle else _unchanged(record, movie)
+        tried = tried_with(movie, pack, config)
+        asked = selection.retry_failed or selection.force
+        if not asked and (left_out := why_left_out(failure, tried, config.run.attempts)):
+            return MovieState(movie, "failed", message=left_out)
+        other_pack = record.models if record and record.models_hash != pack.hash else ""
+        return MovieState(movie, other_pack=other_pack, tried_with=tried)
 
-        remote = not dataset.store.is_local or any(is_remote(movie.uri) for movie in movies)
-        with ThreadPoolExecutor(AT_ONCE if remote else 1) as pool:
-            states = {movie.movie_id: state for movie, state in zip(movies, pool.map(plan, movies), strict=True)}
+    remote = not dataset.store.is_local or any(is_remote(movie.uri) for movie in movies)
+    with ThreadPoolExecutor(AT_ONCE if remote else 1) as pool:
+        states = {movie.movie_id: state for movie, state in zip(movies, pool.map(plan, movies), strict=True)}
     return within_limit(states, selection, failed)
 
 

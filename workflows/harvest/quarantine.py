@@ -1,7 +1,8 @@
-"""Movies that cost their workers: a run leaves out what has cost as many as it allows, until asked to try again."""
+"""Movies that would fail again as they are: a run leaves them out, and names them, until they change or it is asked."""
 
 import hashlib
 import json
+from importlib.metadata import version
 
 from harvest.corpus import Movie
 from harvest.dataset.records import FailureRecord
@@ -10,26 +11,42 @@ from harvest.faces import Pack
 from harvest.identity import config_hash, source_stamp
 from workflows.config import Config
 
+UNDECODABLE = "VideoDecodeError"
+"""The file itself cannot be decoded, which a second try meets again. What was out of reach has an error of its own."""
+
 QUARANTINING = "WorkerLostError"
 """A worker crashed, hung or took too much memory over the movie itself. What a machine did is no fault of the movie's,
-and other errors are final at once and cost seconds to meet."""
+and other errors may be gone at the next run."""
+
+
+def is_held_against(error: BaseException, config: Config) -> bool:
+    """Whether the movie is to blame. A GPU's decoder fails for want of memory too, and says so no other way."""
+    name = type(error).__name__
+    return name == QUARANTINING or (name == UNDECODABLE and config.decode.device == "cpu")
 
 
 def tried_with(movie: Movie, pack: Pack, config: Config) -> str:
-    """Digest of the file and of all that decides whether a worker survives it; empty where the file is out of reach."""
+    """Digest of the file and of all that decides how a worker fares with it; empty where the file is out of reach."""
     try:
         stamp = source_stamp(movie.uri)
     except VideoDecodeError:
         return ""
     limits = config.run.model_dump(include={"memory_gb", "memory_excess", "stall_s", "device", "batch"})
-    facts = [movie.uri, stamp.model_dump(), config_hash(config.harvest), config.decode.model_dump(), pack.hash, limits]
+    settings = [config_hash(config.harvest), config.decode.model_dump(), pack.hash, limits, version("castmine")]
+    facts = [movie.uri, stamp.model_dump(), *settings]
     return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
-def why_left_out(failure: FailureRecord | None, movie: Movie, pack: Pack, config: Config) -> str:
-    """Why a movie is not tried again as it is; empty where it is."""
-    if failure is None or failure.error != QUARANTINING or failure.attempts < config.run.attempts:
+def why_left_out(failure: FailureRecord | None, tried: str, attempts: int) -> str:
+    """Why a movie is not tried again as it is; empty where it is.
+
+    Args:
+        tried: what it would be tried with, of `tried_with`. attempts: how many workers it may cost.
+    """
+    if failure is None or not failure.tried_with or failure.tried_with != tried:
         return ""
-    if not failure.tried_with or failure.tried_with != tried_with(movie, pack, config):
-        return ""
-    return f"quarantined: --retry-failed takes it again; {failure.message}"
+    if failure.error == UNDECODABLE:
+        return f"unchanged since it failed: --retry-failed takes it again; {failure.message}"
+    if failure.error == QUARANTINING and failure.attempts >= attempts:
+        return f"quarantined: --retry-failed takes it again; {failure.message}"
+    return ""
