@@ -7,13 +7,14 @@ import shutil
 import signal
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from harvest.corpus import Movie
+from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from tests.infra.commands import parse
 from tests.s3.bucket import Bucket
@@ -21,7 +22,15 @@ from tests.workflows.conftest import Castmine, Harvested
 from workflows.config import RunConfig, load_config
 from workflows.harvest.plan import MovieState
 from workflows.journal.harvesting import HarvestWatch
-from workflows.journal.records import Journal, Usage, latest_journal, read_journal, run_ids, strike_from_journals
+from workflows.journal.records import (
+    Journal,
+    MovieProgress,
+    Usage,
+    latest_journal,
+    read_journal,
+    run_ids,
+    strike_from_journals,
+)
 from workflows.journal.retry import corpus_again, harvest_again
 from workflows.journal.status import _standing, read_status
 from workflows.journal.writer import JournalWriter
@@ -90,6 +99,28 @@ def test_a_run_without_anything_to_do_writes_no_journal(castmine: Castmine, harv
     before = run_ids(store)
     castmine("harvest", harvested.corpus, "-d", harvested.dataset, "--models", harvested.models)
     assert run_ids(store) == before
+
+
+def test_a_run_that_finds_all_done_after_one_that_was_cut_short_says_so(
+    castmine: Castmine, harvested: Harvested, tmp_path: Path
+) -> None:
+    dataset = harvested.copy(tmp_path)
+    store = Dataset.open(dataset).store
+    told = (store, "harvest", str(harvested.corpus), str(harvested.models), QUICK)
+    with suppress(KeyboardInterrupt), JournalWriter(*told) as kept:
+        kept.say(counts={"waiting": 1}, movies={"new": MovieProgress(state="waiting")})
+        raise KeyboardInterrupt
+    again = ("harvest", harvested.corpus, "-d", dataset, "--models", harvested.models)
+    castmine(*again, "--retry-failed")
+    assert "interrupted" in castmine("status", "-d", dataset).out, "who looked at failures alone knows nothing of it"
+    castmine(*again)
+    said = castmine("status", "-d", dataset).out
+    assert "interrupted" not in said
+    assert "1 unchanged" in said
+    assert "done 20" in said
+    before = run_ids(store)
+    castmine(*again)
+    assert run_ids(store) == before, "nothing to add"
 
 
 def _interrupted_in_ray() -> SystemError:
@@ -272,6 +303,33 @@ def test_a_run_of_which_there_is_no_journal_is_an_error_that_names_the_latest(
     said = castmine("status", "-d", harvested.dataset, "--run", "yesterday", status=2).err
     assert "yesterday" in said
     assert run_ids(Dataset.open(harvested.dataset).store)[-1] in said
+
+
+def test_a_failure_of_a_movie_that_is_gone_is_told_with_what_clears_it(
+    castmine: Castmine, harvested: Harvested, tmp_path: Path
+) -> None:
+    root, films, out = harvested.copy(tmp_path), tmp_path / "films", tmp_path / "failures.json"
+    films.mkdir()
+    dataset = Dataset.open(root)
+    for number, names in enumerate((("here", "it's gone"), ("elsewhere",))):
+        corpus = films / f"{number}.csv"
+        corpus.write_text("movie_id,uri\nhere,here.mp4\nelsewhere,elsewhere.mp4\n")
+        retry = harvest_again(str(corpus), "bundled", load_config())
+        with JournalWriter(dataset.store, "harvest", str(corpus), "bundled", QUICK, retry) as kept:
+            kept.say(movies={name: MovieProgress(state="failed") for name in names})
+        for name in names:
+            note_failure(dataset.store, name, str(films / f"{name}.mp4"), "probe", "VideoDecodeError", "no video", 1)
+    note_failure(dataset.store, "unknown", str(films / "unknown.mp4"), "probe", "VideoDecodeError", "no video", 1)
+    castmine("failures", "-d", root, "--json", out)
+    found = json.loads(out.read_text())
+    again = [f"castmine harvest {films}/{n}.csv --dataset {root} --models bundled --retry-failed" for n in (1, 0)]
+    assert found["retry"] == {"harvest": again}, "each by the run that tells of it; of what is gone none"
+    assert set(found["gone"]) == {"it's gone", "unknown"}, "not listed any more; of no journal, and no file there"
+    said = castmine("failures", "-d", root).out
+    assert "it's gone: not in its corpus any more" in said
+    for command in found["gone"].values():
+        castmine(*shlex.split(command)[1:], "--yes")
+    assert "not in its corpus" not in castmine("failures", "-d", root).out
 
 
 def test_failures_that_do_not_stand_any_more_are_not_shown(castmine: Castmine, harvested: Harvested) -> None:

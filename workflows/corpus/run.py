@@ -21,7 +21,7 @@ from workflows.corpus.training import train_stage
 from workflows.harvest.gone import gone
 from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
 from workflows.harvest.run import HarvestSummary, run_harvest
-from workflows.journal.retry import corpus_again
+from workflows.journal.retry import corpus_again, places
 from workflows.journal.writer import JournalWriter
 from workflows.lease import lease_on
 
@@ -72,8 +72,8 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
         lease_on(session.dataset.store, choice.wait),
     ):
         plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
-        places = session.places
-        told = (places.movies, places.models, config.run, corpus_again(choice.config_file, config))
+        where = places(session.places.movies, session.places.models)
+        told = (*where, config.run, corpus_again(choice.config_file, config))
         with JournalWriter(session.dataset.store, "corpus", *told) as journal:
             if choice.takes("harvest"):
                 harvested, outcome = _harvest(session, plan, journal)

@@ -2,17 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
 from shlex import quote
 
 from harvest.dataset.lost_shards import LostShard
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
-from harvest.errors import DatasetError
 from workflows.corpus.clustering import stage_name
 from workflows.corpus.config import ClusteringConfig
 from workflows.corpus.notes import read_note
-from workflows.journal.records import Journal, read_journal, run_ids
+from workflows.journal.records import Journal, read_journals
 from workflows.journal.retry import ONLY_FAILED
 from workflows.tracks_import import FORMATS
 
@@ -27,21 +25,12 @@ def again(dataset: Dataset, lost: Iterable[LostShard]) -> list[str]:
     """A step for each of what was lost, in their order. To be asked before the records are taken back."""
     lost = list(lost)
     movies = {movie.movie_id: movie for movie in dataset.records()}
-    journals = _journals(dataset)
+    journals = list(read_journals(dataset.store))
     steps = [_of_movie(dataset, movies[each.movie_id], journals) for each in lost if not each.run]
     clusters = [each for each in lost if each.table == "clusters" and each.movie_id in movies]
     steps += _of_clusters(dataset, clusters, journals)
     steps += [said for table, said in NO_COMMAND.items() if any(each.table == table for each in lost)]
     return list(dict.fromkeys(steps))
-
-
-def _journals(dataset: Dataset) -> list[Journal]:
-    """All that can be read, the latest first."""
-    found = []
-    for run_id in reversed(run_ids(dataset.store)):
-        with suppress(DatasetError):
-            found.append(read_journal(dataset.store, run_id))
-    return [journal for journal in found if journal]
 
 
 def _of_movie(dataset: Dataset, movie: MovieRecord, journals: list[Journal]) -> str:

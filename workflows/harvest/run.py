@@ -5,12 +5,13 @@ Planning imports neither Ray nor torch nor a decoder: a run with nothing to do t
 
 import time
 from collections import Counter
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 from harvest.corpus import list_corpus
 from harvest.dataset.index import share_records
 from harvest.dataset.read import Dataset
+from harvest.errors import DatasetError
 from harvest.faces import Pack, find_pack
 from harvest.local_copy import sweep
 from workflows.config import Config
@@ -19,8 +20,8 @@ from workflows.harvest.gone import gone
 from workflows.harvest.gone import prune as prune_gone
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.journal.harvesting import HarvestWatch
-from workflows.journal.records import Usage
-from workflows.journal.retry import harvest_again
+from workflows.journal.records import Journal, Usage, latest_journal
+from workflows.journal.retry import harvest_again, places
 from workflows.journal.writer import JournalWriter
 from workflows.labels import LabelChange, attach_labels
 from workflows.lease import lease_on
@@ -83,9 +84,10 @@ def harvest(
     with lease_on(opened.store, wait):
         plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
         _tell_of_other_packs(plan, pack)
-        told = (corpus, models, config.run, harvest_again(corpus, models, config))
+        told = (*places(corpus, models), config.run, harvest_again(corpus, models, config))
         own = JournalWriter(opened.store, "harvest", *told)
-        with own if plan.todo else nullcontext(own) as journal:
+        tells = plan.todo or (not retry_failed and _ends_otherwise(plan, opened, own.journal))
+        with own if tells else nullcontext(own) as journal:
             summary = run_harvest(plan, opened, pack, config, journal, address)
             missing = gone(opened, movies)
             refused = prune_gone(opened, movies, missing, prune) if prune is not None else ""
@@ -94,6 +96,17 @@ def harvest(
                 share_records(opened.store)
     pruned = prune is not None and not refused
     return replace(summary, seconds=time.monotonic() - began, gone=missing, pruned=pruned, not_pruned=refused)
+
+
+def _ends_otherwise(plan: HarvestPlan, dataset: Dataset, own: Journal) -> bool:
+    """Whether the latest journal tells of this corpus what is no longer so: a run that was cut short although all is
+    done, a failure that is gone. A run with nothing to do keeps a journal only then."""
+    with suppress(DatasetError):
+        last = latest_journal(dataset.store)
+        outcome = "failed" if any(state.state == "failed" for state in plan.states.values()) else "done"
+        if last and (last.command, last.corpus) == (own.command, own.corpus):
+            return last.outcome != outcome
+    return False
 
 
 def _tell_of_other_packs(plan: HarvestPlan, pack: Pack) -> None:

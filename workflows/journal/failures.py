@@ -1,6 +1,9 @@
 """`castmine failures`: what could not be done, where, how often, and the command that tries it again."""
 
+import os
 from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
@@ -9,10 +12,15 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import FailureRecord
+from harvest.dataset.store import Store
+from harvest.errors import CorpusError
+from harvest.identity import source_exists
+from harvest.storage import is_remote
 from workflows.console import out
-from workflows.journal.records import latest_journal
+from workflows.journal.records import Journal, read_journals
 
 SHOWN = 50
 """Movies in the table; of more, the first ones."""
@@ -25,6 +33,8 @@ class Failures:
     found: list[FailureRecord]
     retry: dict[str, tuple[str, ...]]
     """The commands that try again, by kind of work: clusterings of several names or settings have one each."""
+    gone: dict[str, str]
+    """By movie_id, the commands that clear failures of movies of which there is nothing left to try again."""
 
     def counts(self) -> list[tuple[str, str, int]]:
         """(kind of work, error, movies), the most frequent first."""
@@ -35,9 +45,14 @@ class Failures:
 def read_failures(root: str) -> Failures:
     """Of every kind of work. Raises DatasetError where there is no dataset."""
     dataset = Dataset.open(root)
-    found, journal = dataset.failures(), latest_journal(dataset.store)
+    found = dataset.failures()
+    harvests = [failure for failure in found if failure.kind == "harvest"]
+    journals = _journals(dataset.store, {failure.movie_id for failure in harvests})
+    listed = {corpus: _listed(corpus) for corpus in {journal.corpus for journal in journals.values()}}
+    there = {name: listed[journal.corpus] for name, journal in journals.items()}
+    left = [failure for failure in harvests if _is_there(failure, there.get(failure.movie_id))]
     retry: dict[str, tuple[str, ...]] = {}
-    for kind in sorted({failure.kind for failure in found}):
+    for kind in sorted({failure.kind for failure in found} - {"harvest"}):
         movies: dict[str, list[str]] = {}
         for failure in found:
             if failure.kind == kind:
@@ -45,12 +60,45 @@ def read_failures(root: str) -> Failures:
                     failure.movie_id
                 )
         retry[kind] = tuple(f"{command} --movies {quote(','.join(names))}" for command, names in movies.items())
-        if kind == "harvest":
-            known = (
-                journal.retry if journal and journal.retry else "castmine harvest CORPUS --dataset DIR --retry-failed"
-            )
-            retry[kind] = (known.replace("--dataset DIR", f"--dataset {quote(root)}"),)
-    return Failures(found, retry)
+    if left:
+        commands = [_harvest_again(journals.get(failure.movie_id)) for failure in left]
+        retry["harvest"] = tuple(
+            command.replace("--dataset DIR", f"--dataset {quote(root)}") for command in dict.fromkeys(commands)
+        )
+    gone = {failure.movie_id for failure in harvests} - {failure.movie_id for failure in left}
+    forget = {name: f"castmine forget {quote(name)} --dataset {quote(root)}" for name in sorted(gone)}
+    return Failures(found, retry, forget)
+
+
+def _journals(store: Store, movies: Collection[str]) -> dict[str, Journal]:
+    """The latest journal that names each movie, of those that one names."""
+    found: dict[str, Journal] = {}
+    for journal in read_journals(store) if movies else ():
+        found |= {name: journal for name in movies if name in journal.movies and name not in found}
+        if len(found) == len(movies):
+            break
+    return found
+
+
+def _harvest_again(journal: Journal | None) -> str:
+    return journal.retry if journal and journal.retry else "castmine harvest CORPUS --dataset DIR --retry-failed"
+
+
+def _is_there(failure: FailureRecord, listed: Collection[str] | None) -> bool:
+    """Whether there is still a movie to try again, as far as can be seen from here; `listed`: ids of its corpus."""
+    if listed is not None:
+        return failure.movie_id in listed
+    with suppress(CorpusError):
+        return source_exists(failure.uri)
+    return True
+
+
+def _listed(corpus: str) -> frozenset[str] | None:
+    """Ids of a corpus; None where it cannot be listed from here, or holds no movie any more."""
+    with suppress(CorpusError):
+        if is_remote(corpus) or os.path.isabs(corpus):
+            return frozenset(movie.movie_id for movie in list_corpus(corpus))
+    return None
 
 
 def failures_json(failures: Failures) -> dict[str, Any]:
@@ -61,6 +109,7 @@ def failures_json(failures: Failures) -> dict[str, Any]:
         ],
         "counts": [{"kind": kind, "error": error, "movies": number} for kind, error, number in failures.counts()],
         "retry": failures.retry,
+        "gone": failures.gone,
     }
 
 
@@ -83,3 +132,6 @@ def print_failures(failures: Failures) -> None:
     for kind, commands in failures.retry.items():
         for command in commands:
             out.print(f"try again ({kind}): {command}", markup=False, soft_wrap=True)
+    for movie_id, command in failures.gone.items():
+        said = "not in its corpus any more, as seen from here; what clears it"
+        out.print(f"{movie_id}: {said}: {command}", markup=False, soft_wrap=True)

@@ -1,6 +1,8 @@
 """A run's journal as a file: `_runs/<run id>.json` in the dataset. Any machine may read it, while it runs and after."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -122,6 +124,14 @@ def read_journal(store: Store, run_id: str) -> Journal | None:
         raise DatasetError(
             f"{store.full(journal_path(run_id))}: not a run's journal ({error.errors()[0]['msg']}); delete it"
         ) from error
+
+
+def read_journals(store: Store) -> Iterator[Journal]:
+    """All that can be read, the latest first."""
+    for run_id in reversed(run_ids(store)):
+        with suppress(DatasetError):
+            if journal := read_journal(store, run_id):
+                yield journal
 
 
 def latest_journal(store: Store) -> Journal | None:

@@ -1,4 +1,4 @@
-"""The commands that do again what a harvest or a corpus run did: with its settings, and good in any folder."""
+"""What a journal says of a run so that it is good in any folder: its places, and the command that does it again."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,15 @@ ONLY_FAILED = " --retry-failed"
 """At the end of each command: without it, what is not there any more is done again too."""
 
 
+def places(corpus: str, models: str) -> tuple[str, str]:
+    """Corpus and models as they are found from any folder."""
+    place = corpus if is_remote(corpus) else os.path.abspath(corpus)
+    return place, os.path.abspath(models) if os.path.isdir(models) and models != "bundled" else models
+
+
 def harvest_again(corpus: str, models: str, config: Config) -> str:
     """`castmine harvest …` of what failed; DIR is the dataset."""
-    place = corpus if is_remote(corpus) else os.path.abspath(corpus)
-    pack = os.path.abspath(models) if os.path.isdir(models) and models != "bundled" else models
+    place, pack = places(corpus, models)
     command = f"castmine harvest {quote(place)} --dataset DIR --models {quote(pack)}"
     return " ".join([command, *settings_as_flags(config, SECTIONS)]) + ONLY_FAILED
 

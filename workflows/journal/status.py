@@ -87,8 +87,9 @@ def _print_run(journal: Journal, status: Status) -> None:
     counts = Counter(journal.counts)
     states = ", ".join(f"{counts[state]} {name}" for state, name in said.items() if counts[state])
     usage = journal.usage
+    workers = f" · {counted(usage.workers, 'worker')}" if usage.workers else ""
     peak = f" · peak {usage.peak_bytes / 2**30:.2f} GiB a worker" if usage.peak_bytes else ""
-    out.print(f"{states or 'no movie to harvest'} · {counted(usage.workers, 'worker')}{peak}", markup=False)
+    out.print(f"{states or 'no movie to harvest'}{workers}{peak}", markup=False)
     colour = "red" if status.silent_s is not None or journal.outcome in ("broken", "failed") else ""
     out.print(Text(_standing(journal, status.silent_s), colour), soft_wrap=True)
 
