@@ -21,7 +21,7 @@ from workflows.corpus.notes import StageNote, put_note
 from workflows.doctor import machine
 from workflows.doctor.dataset import dataset
 from workflows.doctor.finding import Finding, examined
-from workflows.doctor.pack import pack, packs_here
+from workflows.doctor.pack import pack, pack_of, packs_here
 from workflows.doctor.run import examine
 from workflows.journal.records import MovieProgress
 from workflows.journal.writer import JournalWriter
@@ -193,6 +193,26 @@ def test_each_lost_shard_is_made_again_by_the_run_that_made_it(tmp_path: Path) -
         "castmine corpus --config /b.yaml",
         f"castmine cluster --dataset {root} --run known, with the options of then",
     }
+
+
+def test_the_pack_that_is_tried_is_the_one_a_dataset_was_harvested_with(harvested: Harvested, tmp_path: Path) -> None:
+    root = harvested.copy(tmp_path)
+    (found,) = pack_of(str(root), CPU)
+    assert (found.state, found.said.split()[0]) == ("works", "scrfd25_mbf"), "from where the journal says it lies"
+    for journal in (root / "_runs").glob("*.json"):
+        journal.unlink()
+    (found,) = pack_of(str(root), CPU)
+    assert (found.state, found.said) == (
+        "absent",
+        "scrfd25_mbf, with which hamilton was harvested, was not found here",
+    )
+    assert "--models FOLDER" in found.remedy
+
+
+def test_failures_are_to_be_known_and_nothing_that_is_absent(tmp_path: Path) -> None:
+    small_dataset.make(tmp_path / "dataset")
+    found = finding(tmp_path / "dataset", "failures")
+    assert (found.state, found.said) == ("note", "1 movie could not be done")
 
 
 def test_a_repair_is_of_a_dataset() -> None:

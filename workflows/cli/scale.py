@@ -102,7 +102,9 @@ def failures(dataset: DatasetOption, json_file: JsonOption = None) -> None:
 @app.command(rich_help_panel=SCALE)
 def doctor(
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="DIR", help="A dataset to try.")] = None,
-    models: Annotated[str | None, typer.Option(metavar="PACK", help="Pack to try.", show_default="bundled")] = None,
+    models: Annotated[
+        str | None, typer.Option(metavar="PACK", help="Pack to try.", show_default="the dataset's; bundled")
+    ] = None,
     device: Annotated[Device | None, typer.Option(help="Where the models are to run.", show_default="cpu")] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Take back records of lost shards, so that these are made again.")
@@ -120,7 +122,8 @@ def doctor(
     from workflows.doctor.run import examine, findings_json
 
     loaded = settings(config, [*set_, *([f"run.device={device}"] if device else [])], workers)
-    findings = examine(loaded, models or loaded.corpus.models, dataset or loaded.corpus.dataset, address, repair)
+    named = loaded.corpus.models if "models" in loaded.corpus.model_fields_set else None
+    findings = examine(loaded, models or named, dataset or loaded.corpus.dataset, address, repair)
     write_json(json_file, findings_json(findings))
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(FAILED)

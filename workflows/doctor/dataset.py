@@ -31,7 +31,7 @@ def dataset(root: str, mend: bool = False) -> list[Finding]:
     if failures:
         advice = f"castmine failures --dataset {root}"
         failed = len({failure.movie_id for failure in failures})
-        found.append(Finding("failures", "absent", f"{counted(failed, 'movie')} could not be done", advice))
+        found.append(Finding("failures", "note", f"{counted(failed, 'movie')} could not be done", advice))
     return [finding for finding in [*found, _held(store), _at_work(store)] if finding]
 
 
@@ -70,7 +70,7 @@ def _held(store: Store) -> Finding | None:
         return None
     if lease.expires > utc_clock():
         return Finding("lease", "works", f"held by {describe(lease)}")
-    return Finding("lease", "absent", f"left behind by {describe(lease)}: the next run takes it over")
+    return Finding("lease", "note", f"left behind by {describe(lease)}: the next run takes it over")
 
 
 def _at_work(store: Store) -> Finding | None:
@@ -82,4 +82,4 @@ def _at_work(store: Store) -> Finding | None:
     silent = journal.silent_s()
     if silent is None:
         return Finding("at work", "works", who)
-    return Finding("at work", "absent", f"{who}: no sign of life for {duration(silent)}", "run the same command again")
+    return Finding("at work", "note", f"{who}: no sign of life for {duration(silent)}", "run the same command again")

