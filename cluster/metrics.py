@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import homogeneity_completeness_v_measure
 
 from cluster.constraints import Floats, Integers, violations
 
@@ -93,6 +92,8 @@ def score_movie(
     named = np.array([identity is not None for identity in identities], dtype=bool)
     if not named.any():
         return None
+    from sklearn.metrics import homogeneity_completeness_v_measure  # seconds to load: only where there are labels
+
     numbers = {identity: number for number, identity in enumerate(dict.fromkeys(identities)) if identity is not None}
     true = np.array([numbers[identity] for identity in identities if identity is not None], dtype=np.int64)
     found = labels[named]

@@ -6,8 +6,6 @@ Frey & Dueck, Clustering by Passing Messages Between Data Points (2007); the met
 import warnings
 
 import numpy as np
-from sklearn.cluster import affinity_propagation
-from sklearn.exceptions import ConvergenceWarning
 
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop
@@ -25,6 +23,9 @@ def affinity(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
     become an exemplar of itself alone, at the preference, and does where none is free that is nearer. Where no
     exemplar was agreed on, every track is one.
     """
+    from sklearn.cluster import affinity_propagation  # seconds to load: only where it is used
+    from sklearn.exceptions import ConvergenceWarning
+
     n = len(tracks)
     if n < 2:
         return np.zeros(n, dtype=np.int64)

@@ -5,7 +5,6 @@ outside the four papers.
 """
 
 import numpy as np
-from sklearn.cluster import HDBSCAN
 
 from cluster.config import ClusterConfig
 from cluster.constraints import Integers, Stop
@@ -20,6 +19,8 @@ def hdbscan(tracks: Tracks, stop: Stop, config: ClusterConfig) -> Integers:
     On cosine distances. Cannot-link: of a cluster that breaks some, the fewest tracks become Unknown that must, and of
     all such choices the one whose kept tracks have the largest sum of membership probabilities.
     """
+    from sklearn.cluster import HDBSCAN  # seconds to load: only where it is used
+
     n = len(tracks)
     if n < 2:
         return np.full(n, NOWHERE, dtype=np.int64)
