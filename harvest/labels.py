@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from harvest.dataset.schema import SCHEMAS
-from harvest.track import iou
+from harvest.track import Ints, iou
 
 ANCHORS = 3
 """Places kept of a label."""
@@ -63,21 +63,39 @@ class FaceIndex:
 
         Not in the frames of a constant rate around it: where the rate varies, the nearest may be half a second away.
         """
-        if not len(self._times):
-            return None
-        begun = self._times[self._starts] - self._half_frame_s <= anchor.time_s
-        seen = np.flatnonzero(begun & (anchor.time_s <= self._times[self._ends - 1] + self._half_frame_s))
-        rows = np.array([self._nearest(track, anchor.time_s) for track in seen.tolist()], np.int64)
+        rows = self._seen_at(anchor.time_s)
         if not len(rows):
             return None
         overlap = iou(self._boxes[rows], np.array([anchor.x1, anchor.y1, anchor.x2, anchor.y2]))
         best = int(np.nanargmax(overlap)) if np.isfinite(overlap).any() else 0
         return int(self._tracks[rows[best]]) if overlap[best] >= MATCH_IOU else None
 
-    def _nearest(self, track: int, time_s: float) -> int:
-        """The row of the track's face that is nearest in time, the earlier of two."""
-        first, last = self._starts[track], self._ends[track]
-        return int(first + np.abs(self._times[first:last] - time_s).argmin())
+    def nearest(self, anchor: Anchor) -> tuple[int, Anchor] | None:
+        """The track nearest to an anchor that hits none, and where it is: of those seen then the one whose centre is
+        nearest, else the one nearest in time. None where no face has a box."""
+        boxed = np.isfinite(self._boxes).all(axis=1)
+        rows = self._seen_at(anchor.time_s)
+        rows = rows[boxed[rows]]
+        if not len(rows):
+            away = np.where(boxed, np.abs(self._times - anchor.time_s), np.inf)
+            rows = np.flatnonzero(boxed & (away == away.min(initial=np.inf)))
+        if not len(rows):
+            return None
+        centre = np.array([anchor.x1 + anchor.x2, anchor.y1 + anchor.y2])
+        best = rows[np.linalg.norm(self._boxes[rows, :2] + self._boxes[rows, 2:] - centre, axis=1).argmin()]
+        return int(self._tracks[best]), self._anchor(best)
+
+    def _seen_at(self, time_s: float) -> Ints:
+        """Of each track that is seen at a time the row of its face that is nearest to it, the earlier of two."""
+        if not len(self._times):
+            return np.zeros(0, np.int64)
+        begun = self._times[self._starts] - self._half_frame_s <= time_s
+        seen = np.flatnonzero(begun & (time_s <= self._times[self._ends - 1] + self._half_frame_s))
+        spans = zip(self._starts[seen].tolist(), self._ends[seen].tolist(), strict=True)
+        return np.array([first + np.abs(self._times[first:last] - time_s).argmin() for first, last in spans], np.int64)
+
+    def _anchor(self, row: int) -> Anchor:
+        return Anchor(float(self._times[row]), *map(float, self._boxes[row]))
 
     def has_track(self, track_id: int) -> bool:
         """Whether the movie has a face of this track."""
@@ -87,7 +105,7 @@ class FaceIndex:
         """First, middle and last place of a track; none where its faces have no boxes (imported tracks)."""
         rows = np.flatnonzero((self._tracks == track_id) & np.isfinite(self._boxes).all(axis=1))
         chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(ANCHORS, len(rows))).astype(int))]
-        return tuple(Anchor(float(self._times[row]), *map(float, self._boxes[row])) for row in chosen)
+        return tuple(map(self._anchor, chosen))
 
 
 def attach(labels: Iterable[Label], index: FaceIndex) -> list[Label]:
@@ -100,22 +118,26 @@ def attach(labels: Iterable[Label], index: FaceIndex) -> list[Label]:
     return one_identity_a_track(attached)
 
 
-def gather(placed: Iterable[tuple[str, Anchor]], index: FaceIndex) -> list[Label]:
-    """Labels from single places: those on one track with one identity become one label with up to three anchors.
+def gather(placed: Iterable[Label]) -> list[Label]:
+    """Labels of single places, each on the track that is there: those on one track with one identity become one label
+    with up to three anchors and the flags of all.
 
     A place with no track stays a label of its own: a later harvest may find the face. Where two identities claim one
     track, the one with more places has it.
     """
-    groups: dict[tuple[str, int | None, int], list[Anchor]] = defaultdict(list)
-    for number, (identity, anchor) in enumerate(placed):
-        track = index.track_at(anchor)
-        groups[identity, track, number if track is None else -1].append(anchor)
-    claims = sorted(groups.items(), key=lambda group: -len(group[1]))
-    labels = []
-    for (identity, track, _), anchors in claims:
-        chosen = np.unique(np.linspace(0, len(anchors) - 1, min(ANCHORS, len(anchors))).astype(int))
-        labels.append(Label(identity, tuple(anchors[row] for row in chosen), track_id=track))
-    return one_identity_a_track(labels)
+    groups: dict[tuple[str, int | None, int], list[Label]] = defaultdict(list)
+    for number, label in enumerate(placed):
+        groups[label.identity, label.track_id, number if label.track_id is None else -1].append(label)
+    claims = sorted(groups.values(), key=lambda group: -len(group))
+    return one_identity_a_track([_joined(group) for group in claims])
+
+
+def _joined(group: Sequence[Label]) -> Label:
+    """Labels of one identity on one track as one."""
+    anchors = [anchor for label in group for anchor in label.anchors]
+    chosen = np.unique(np.linspace(0, len(anchors) - 1, min(ANCHORS, len(anchors))).astype(int))
+    flags = dict.fromkeys(flag for label in group for flag in label.flags)
+    return replace(group[0], anchors=tuple(anchors[row] for row in chosen), flags=tuple(flags))
 
 
 def one_identity_a_track(labels: Sequence[Label]) -> list[Label]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from harvest.config import Section
-from workflows.console import SHOWN, out, table_of
+from workflows.console import SHOWN, counted, err, out, table_of
 
 if TYPE_CHECKING:  # a harvest, which prints its labels, does not load the importers
     from workflows.labels import LabelChange
@@ -36,6 +37,23 @@ def labelled(changes: Iterable[LabelChange]) -> None:
     for change in changes:
         lost = f", {change.lost} on no track (kept for the next harvest)" if change.lost else ""
         out.print(f"labels of {change.movie_id}: {change.attached} on tracks{lost}", markup=False)
+
+
+def remarked(changes: Sequence[LabelChange], file: Path) -> None:
+    """What is doubtful in an imported file, and its rows that name no track."""
+    doubts = [text for change in changes for text in change.doubts]
+    missed = [text for change in changes for text in change.missed]
+    _listed(f"warning: {counted(len(doubts), 'pair')} of tracks of one name that are seen together", doubts, file)
+    _listed(f"failed: {counted(len(missed), 'row')} on no track", missed, file, style="red")
+
+
+def _listed(title: str, remarks: Sequence[str], file: Path, style: str = "yellow") -> None:
+    """The first of them, below a title; nothing where there are none."""
+    if remarks:
+        more = f" (the first {SHOWN}; --json FILE has all)" if len(remarks) > SHOWN else ""
+        err.print(f"{title}{more}:", style=style, markup=False)
+    for text in remarks[:SHOWN]:
+        err.print(f"{file}: {text}", style=style, markup=False)
 
 
 def configuration(rows: Iterable[tuple[str, Any, str]]) -> None:

@@ -29,6 +29,11 @@ def at(frame: float, x: float) -> Anchor:
     return Anchor(frame / FPS, x / WIDTH, 0, (x + 20) / WIDTH, 20 / HEIGHT)
 
 
+def placed(places: Iterable[tuple[str, Anchor]]) -> list[Label]:
+    there = index(HARVEST)
+    return [Label(identity, (anchor,), track_id=there.track_at(anchor)) for identity, anchor in places]
+
+
 def found(labels: Iterable[Label]) -> dict[str, int | None]:
     return {label.identity: label.track_id for label in labels}
 
@@ -48,6 +53,23 @@ def found(labels: Iterable[Label]) -> dict[str, int | None]:
 )
 def test_a_place_hits(case: str, anchor: Anchor, track: int | None) -> None:
     assert index(HARVEST).track_at(anchor) == track, case
+
+
+@pytest.mark.parametrize(
+    ("case", "anchor", "tracks", "near"),
+    [
+        ("beside a face that is seen then", at(5, 30), HARVEST, (0, at(5, 0))),
+        ("nearer to the other one", at(5, 70), HARVEST, (1, at(5, 100))),
+        ("when nobody is seen, the face nearest in time", at(70, 0), HARVEST, (2, at(59, 100))),
+        ("before the movie, the nearer of two", at(-9, 90), HARVEST, (1, at(0, 100))),
+        ("in a movie without a face", at(5, 0), {}, None),
+    ],
+)
+def test_a_place_that_hits_no_track_is_nearest_to(
+    case: str, anchor: Anchor, tracks: Tracks, near: tuple[int, Anchor] | None
+) -> None:
+    assert index(tracks).track_at(anchor) is None
+    assert index(tracks).nearest(anchor) == near, case
 
 
 def test_where_the_frame_rate_varies_the_nearest_face_may_be_far_off_in_time() -> None:
@@ -104,13 +126,18 @@ def test_labels_of_two_tracks_that_became_one_do_not_both_name_it() -> None:
 
 def test_single_places_become_one_label_a_track_and_identity() -> None:
     places = [("Ann", at(frame, 0)) for frame in range(0, 30, 3)] + [("Bob", at(40, 100)), ("Cyd", at(40, 0))]
-    labels = gather(places, index(HARVEST))
+    labels = gather(placed(places))
     assert found(labels) == {"Ann": 0, "Bob": 2, "Cyd": None}
     assert {label.identity: len(label.anchors) for label in labels} == {"Ann": 3, "Bob": 1, "Cyd": 1}
 
 
+def test_single_places_keep_their_flags() -> None:
+    both = [Label("Ann", (at(1, 0),), ("glasses",), 0), Label("Ann", (at(2, 0),), ("dark", "glasses"), 0)]
+    assert [label.flags for label in gather(both)] == [("glasses", "dark")]
+
+
 def test_of_two_identities_on_one_track_the_one_with_more_places_has_it() -> None:
-    labels = gather([("Bob", at(1, 0)), ("Ann", at(2, 0)), ("Ann", at(3, 0))], index(HARVEST))
+    labels = gather(placed([("Bob", at(1, 0)), ("Ann", at(2, 0)), ("Ann", at(3, 0))]))
     assert found(labels) == {"Ann": 0, "Bob": None}
 
 

@@ -46,7 +46,11 @@ def test_labels_by_place_find_the_tracks_that_are_there(root: Path) -> None:
     lines = [place(faces_of(dataset, track)[5], f"person {track}") for track in tracks(dataset)]
     lines.append("hamilton,1.0,1,1,9,9,nobody\n")
     file.write_text("movie_id,time_s,x1,y1,x2,y2,identity\n" + "".join(lines))
-    assert import_labels(file, dataset) == [LabelChange("hamilton", len(lines) - 1, 1)]
+    (change,) = import_labels(file, dataset)
+    assert (change.attached, change.lost) == (len(lines) - 1, 1)
+    (missed,) = change.missed
+    said = f"line {len(lines) + 1}: hamilton, 1 s, box 1 1 9 9, 'nobody': no track there; the nearest is track "
+    assert missed.startswith(said)
     assert identities(dataset, "hamilton") == {track: f"person {track}" for track in tracks(dataset)}
 
 
@@ -55,8 +59,31 @@ def test_a_second_import_replaces_the_first_and_two_identities_on_one_track_leav
     for text in ("hamilton,0,Zoe\nhamilton,1,Zoe\n", "hamilton,0,Ann\nhamilton,0,Bob\n"):
         file.write_text(f"movie_id,track_id,identity\n{text}")
         changes = import_labels(file, dataset)
-    assert changes == [LabelChange("hamilton", 1, 1)]
+    missed = "line 3: hamilton, track 0, 'Bob': track 0 is 'Ann' by line 2"
+    assert changes == [LabelChange("hamilton", 1, 1, (missed,))]
     assert identities(dataset, "hamilton") == {0: "Ann"}
+
+
+def test_rows_on_no_track_are_told_one_by_one_and_so_are_people_who_are_seen_beside_themselves(
+    castmine: Castmine, root: Path
+) -> None:
+    """Frames taken for seconds; and the two of a link are one, says the file: it is the word of a person, and taken."""
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+    link = dataset.table("links", "hamilton").to_pylist()[0]
+    a, b = link["track_a"], link["track_b"]
+    first = faces_of(dataset, a)[5]
+    lines = [place(first, "Ann"), place(faces_of(dataset, b)[5], "Ann"), place(first | {"time_s": 120.0}, "Ann")]
+    file.write_text("movie_id,time_s,x1,y1,x2,y2,identity\n" + "".join([*lines, place(first, "Ann"), lines[2]]))
+    ran = castmine("labels", "import", file, "-d", root, status=1)
+    assert "labels of hamilton: 2 on tracks, 2 on no track" in ran.out
+    assert f"lines 2, 3, 5: hamilton, 'Ann' is on tracks {a} and {b}, which are seen together at " in ran.err
+    assert "failed: 2 rows on no track:" in ran.err
+    assert [line.split(",")[0] for line in ran.err.splitlines()[-2:]] == [f"{file}: line {n}: hamilton" for n in (4, 6)]
+    assert identities(dataset, "hamilton") == {a: "Ann", b: "Ann"}
+
+    file.write_text(f"movie_id,track_id,identity\nhamilton,{a},Ann\nhamilton,{b},Ann\n")
+    ran = castmine("labels", "import", file, "-d", root)
+    assert ran.err.startswith("warning: 1 pair of tracks of one name that are seen together:\n")
 
 
 def test_labels_survive_a_harvest_with_other_tracks_and_what_is_lost_is_said_and_kept(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workflows.cli.app import app, import_app, labels_app
-from workflows.cli.options import MAIN, MORE, DatasetOption, JsonOption
+from workflows.cli.options import FAILED, MAIN, MORE, DatasetOption, JsonOption
 from workflows.config import keys
 from workflows.console import out, write_json
 
@@ -112,15 +112,19 @@ def import_labels(
     """Attach identities to tracks, by number or by place; they outlive every re-harvest.
 
     Those of each movie that the file names replace the movie's earlier ones. A place is a box in pixels of the frame at
-    that time; a track's number stands below its picture in the cast sheet.
+    that time; a track's number stands below its picture in the cast sheet. Rows that name no track are told, with exit
+    status 1; a name on two tracks that are seen together is told, and taken all the same.
     """
     from harvest.dataset.read import Dataset
     from workflows.labels import import_labels as run
-    from workflows.printing import labelled
+    from workflows.printing import labelled, remarked
 
     changes = run(file, Dataset.open(dataset))
     labelled(changes)
+    remarked(changes, file)
     write_json(json_file, {"movies": [asdict(change) for change in changes]})
+    if any(change.missed for change in changes):
+        raise typer.Exit(FAILED)
 
 
 @app.command("config", rich_help_panel=MORE)
