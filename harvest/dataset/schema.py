@@ -84,7 +84,7 @@ _COLUMNS: dict[str, list[Column]] = {
         ("run", pa.string(), "name of the clustering run"),
         _MOVIE,
         _TRACK,
-        ("cluster_id", pa.int32(), "the character, from 0 by tracks held; -1: unknown"),
+        ("cluster_id", pa.int32(), "the character, 1 the longest on screen; -1: unknown"),
         ("method", pa.string(), "clustering method"),
         ("model", pa.string(), "name of the trained model, or 'base'"),
     ],

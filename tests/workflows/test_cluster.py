@@ -23,6 +23,8 @@ from workflows.config import load_config
 from workflows.journal.failures import read_failures
 from workflows.labels import import_labels
 from workflows.ray_cluster import ray_cluster
+from workflows.report.write import read_sheet
+from workflows.sql.select import run_query
 
 CONFIG = load_config()
 
@@ -57,7 +59,16 @@ def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) ->
     table = Dataset.open(root).derived("clusters", "hac-3", "hamilton")
     assert table is not None
     assert table["track_id"].to_pylist() == list(range(movie.tracks))
-    assert set(table["cluster_id"].to_pylist()) == set(range(movie.clusters))
+    assert set(table["cluster_id"].to_pylist()) == set(range(1, movie.clusters + 1))
+
+
+def test_characters_are_numbered_as_the_cast_sheet_and_their_screen_time_show_them(root: str) -> None:
+    run = cluster(root, "hac", CONFIG, k_from=3).run
+    dataset = Dataset.open(root)
+    names = [person.name for person in read_sheet(dataset, dataset.records()[0], run).cast(CONFIG.report).characters]
+    assert names == [f"Character {number}" for number in range(1, len(names) + 1)]
+    shown = run_query(dataset.snapshot(), "screen-time")["cluster_id"].to_pylist()
+    assert shown == list(range(1, len(names) + 1))
 
 
 def test_k_comes_from_labels_and_the_clustering_is_scored(root: str) -> None:

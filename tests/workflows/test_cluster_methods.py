@@ -45,7 +45,7 @@ def test_a_method_leaves_a_run_of_its_name_without_violations(root: str, method:
     table = Dataset.open(root).derived("clusters", summary.run, "hamilton")
     assert table is not None
     assert table["track_id"].to_pylist() == list(range(movie.tracks))
-    assert set(table["cluster_id"].to_pylist()) - {-1} == set(range(movie.clusters))
+    assert set(table["cluster_id"].to_pylist()) - {-1} == set(range(1, movie.clusters + 1))
 
 
 def test_a_method_that_finds_k_is_not_told_where_to_take_it_from(root: str) -> None:

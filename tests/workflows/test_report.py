@@ -30,7 +30,7 @@ from workflows.report.characters import Cast, gather_cast
 from workflows.report.config import ReportConfig
 from workflows.report.contacts import choose_chip
 from workflows.report.pages import CastSheet, cast_sheet, index_page
-from workflows.report.timeline import axis_ticks, length, seconds_covered, timecode
+from workflows.report.timeline import axis_ticks, length, timecode
 from workflows.report.write import page_name, write_report
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "path", "circle", "use"}
@@ -89,7 +89,7 @@ def sheet(**changes: Any) -> CastSheet:
         "tracks": table("tracks", tracks),
         "faces": table("faces", [face(t, real_chip(t % 3)) for t in range(5)]),
         "links": links((0, 1), (2, 3)),
-        "clusters": clusters({0: 0, 1: 1, 2: 0, 3: 1, 4: -1, 5: 0}),
+        "clusters": clusters({0: 2, 1: 1, 2: 2, 3: 1, 4: -1, 5: 2}),
         "index": "index.html",
     }
     return CastSheet(**(made | changes))
@@ -100,20 +100,6 @@ def cast_of(of: CastSheet) -> Cast:
 
 
 # --- what is said ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("spans", "seconds"),
-    [
-        pytest.param([], 0, id="nobody is seen for no time"),
-        pytest.param([(0, 2), (5, 6)], 3, id="apart, spans add"),
-        pytest.param([(0, 4), (2, 6)], 6, id="two tracks at one time count once"),
-        pytest.param([(0, 9), (2, 3), (4, 5)], 9, id="a span within another adds nothing"),
-        pytest.param([(5, 6), (0, 5)], 6, id="the order does not matter"),
-    ],
-)
-def test_seconds_on_screen_are_the_union(spans: list[tuple[float, float]], seconds: float) -> None:
-    assert seconds_covered(spans) == seconds
 
 
 @pytest.mark.parametrize(
@@ -163,9 +149,17 @@ def test_of_two_equal_chips_the_earlier_is_chosen_whatever_the_order_of_rows() -
 
 def test_the_most_seen_character_comes_first_with_its_figures() -> None:
     first, second = cast_of(sheet()).characters
-    assert (first.name, first.seconds, len(first.contacts), first.shots) == ("Character 1", 21, 3, 3)
-    assert (second.name, second.seconds, second.companions) == ("Character 2", 20, (("Character 1", 2),))
+    assert (first.name, first.seconds, len(first.contacts), first.shots) == ("Character 2", 21, 3, 3)
+    assert (second.name, second.seconds, second.companions) == ("Character 1", 20, (("Character 2", 2),))
     assert [contact.track_id for contact in cast_of(sheet()).unknown.contacts] == [4]
+
+
+def test_the_number_of_a_character_is_its_cluster_id_which_stands_with_its_name_too() -> None:
+    """Whatever their order: runs of earlier versions are numbered by tracks held, from 0."""
+    assert "Character 2: " not in cast_sheet(sheet())
+    page = cast_sheet(sheet(labels=labels({0: "Ann"})))
+    assert "Character 2: 3 tracks" in page
+    assert "Character 1: " not in page
 
 
 def test_labels_give_names_and_mark_what_differs() -> None:

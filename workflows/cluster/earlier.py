@@ -18,7 +18,7 @@ from harvest.dataset.records import MovieRecord
 from workflows.cluster.job import ClusteredMovie, ClusterJob, source_of_k
 from workflows.labels import RUN as LABELS
 
-CLUSTER_VERSION = 3
+CLUSTER_VERSION = 4
 """Raised whenever the same input gives another clustering, or other figures, than it did before."""
 
 

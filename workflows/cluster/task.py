@@ -12,6 +12,7 @@ from cluster.curve import k_curve
 from cluster.methods import BESIDE, METHODS
 from cluster.metrics import UNKNOWN, score_movie
 from cluster.movie import cluster_movie
+from cluster.screen_time import numbered_by_screen_time
 from cluster.tracks import Tracks
 from harvest.dataset.commit import commit_derived
 from harvest.dataset.read import Dataset
@@ -40,7 +41,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     embedded = embed_movie(dataset, movie, tracks, model, job, needs_faces)
     named = identities(dataset, job.movie_id)
     stop = _stop(job, movie, named, embedded.threshold)
-    found = earlier or _clustered(job, tracks, embedded, stop, model.card if model else None)
+    found = earlier or _clustered(job, tracks, _spans(dataset, movie), embedded, stop, model.card if model else None)
     names = [named.get(int(track)) for track in tracks.track_ids]
     metrics = score_movie(found.labels, names, tracks.cannot_link, _frames(dataset, movie))
     answer = replace(found.answer, metrics=metrics)
@@ -63,7 +64,14 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     return answer
 
 
-def _clustered(job: ClusterJob, tracks: TrackSet, embedded: Embedded, stop: Stop, card: ModelCard | None) -> Earlier:
+def _clustered(
+    job: ClusterJob,
+    tracks: TrackSet,
+    spans: NDArray[np.float64],
+    embedded: Embedded,
+    stop: Stop,
+    card: ModelCard | None,
+) -> Earlier:
     cast = cluster_movie(
         embedded.means,
         tracks.cannot_link,
@@ -89,7 +97,7 @@ def _clustered(job: ClusterJob, tracks: TrackSet, embedded: Embedded, stop: Stop
         seen_in_training=card is not None and job.movie_id in card.fitted_movies,
         labels_used=job.k_from == "labels" or (card is not None and card.train_identities > 0),
     )
-    return Earlier(cast.labels, answer)
+    return Earlier(numbered_by_screen_time(cast.labels, spans), answer)
 
 
 def _stop(job: ClusterJob, movie: MovieRecord, named: dict[int, str], threshold: float | None) -> Stop:
@@ -126,6 +134,12 @@ def _curve(
     curve = k_curve(merges, named, left_out).thinned(job.config.cluster.curve_points)
     scores = {"wcp": curve.wcp.round(5).tolist(), "nmi": curve.nmi.round(5).tolist()}
     return {"method": method, "clusters": curve.clusters.tolist(), **scores}
+
+
+def _spans(dataset: Dataset, movie: MovieRecord) -> NDArray[np.float64]:
+    """(n, 2) when each track begins and ends, seconds, by track_id."""
+    times = dataset.read_shard(movie.shards["tracks"], ["start_s", "end_s"])
+    return np.stack([times["start_s"].to_numpy(), times["end_s"].to_numpy()], axis=1).astype(np.float64)
 
 
 def _frames(dataset: Dataset, movie: MovieRecord) -> NDArray[np.int64]:

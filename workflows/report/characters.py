@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from cluster.screen_time import seconds_covered
 from workflows.report.config import ReportConfig
 from workflows.report.contacts import Contact, majority, read_contacts, track_identities
-from workflows.report.timeline import seconds_covered
 
 UNKNOWN = -1
 """Cluster of the tracks that a method left out."""
@@ -137,13 +137,13 @@ def _judged(contact: Contact, identity: str | None) -> Contact:
 
 
 def _names(ranked: Sequence[int], identities: Mapping[int, str | None]) -> dict[int, str]:
-    """Names by cluster: the identity, numbered from the second cluster that has it; else `Character <rank>`."""
+    """Names by cluster: the identity, numbered from the second cluster that has it; else `Character <cluster_id>`."""
     seen: Counter[str] = Counter()
     names = {}
-    for rank, cluster in enumerate(ranked, 1):
+    for cluster in ranked:
         identity = identities[cluster]
         if identity is None:
-            names[cluster] = f"Character {rank}"
+            names[cluster] = f"Character {cluster}"
             continue
         seen[identity] += 1
         names[cluster] = identity if seen[identity] == 1 else f"{identity} ({seen[identity]})"

@@ -45,15 +45,6 @@ def percent(seconds: float, duration_s: float) -> float:
     return round(min(max(seconds / duration_s, 0.0), 1.0) * 100, 3)
 
 
-def seconds_covered(spans: Iterable[tuple[float, float]]) -> float:
-    """Length of the union of `[start_s, end_s)` spans, seconds: two tracks at one time count once."""
-    total, reached = 0.0, float("-inf")
-    for start, end in sorted(spans):
-        total += max(end - max(start, reached), 0.0)
-        reached = max(reached, end)
-    return total
-
-
 def axis_ticks(duration_s: float) -> list[Tick]:
     """Ticks at round times, at most `TICKS`; none so near to the end that its label would leave the axis."""
     if duration_s <= 0:
