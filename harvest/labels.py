@@ -73,7 +73,7 @@ class FaceIndex:
     def nearest(self, anchor: Anchor) -> tuple[int, Anchor] | None:
         """The track nearest to an anchor that hits none, and where it is: of those seen then the one whose centre is
         nearest, else the one nearest in time. None where no face has a box."""
-        boxed = np.isfinite(self._boxes).all(axis=1)
+        boxed = np.isfinite(self._boxes.sum(axis=1))
         rows = self._seen_at(anchor.time_s)
         rows = rows[boxed[rows]]
         if not len(rows):
