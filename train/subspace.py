@@ -162,12 +162,18 @@ def view_correlation(sums: SubspaceSums) -> float:
 
 def refuse_too_little(sums: SubspaceSums, config: SubspaceConfig) -> None:
     """Raise TooLittleDataError on fewer tracks or movies than `config` asks for, or where tracklets do not vary."""
-    needed = int(np.ceil(config.tracks_per_dimension * sums.views.shape[1]))
-    if sums.tracks < needed or sums.movies < config.movies:
-        raise TooLittleDataError(
-            f"{sums.tracks} mined tracks of {sums.movies} movies are too few to learn from: a map of "
-            f"{sums.views.shape[1]}-d embeddings needs at least {needed} tracks with a cannot-link partner, of at "
-            f"least {config.movies} movies; harvest more movies, or cluster with the base embeddings"
-        )
+    refuse_few_tracks(sums.tracks, sums.movies, sums.views.shape[1], config)
     if np.trace(sums.centred[1]) <= 1e-12 * sums.tracks * len(sums.within):
         raise TooLittleDataError("all tracklets are the same vector; there is nothing to learn from them")
+
+
+def refuse_few_tracks(tracks: int, movies: int, size: int, config: SubspaceConfig) -> None:
+    """Raise TooLittleDataError where so many tracks to be mined, of so many movies, are too few for embeddings of
+    `size` dimensions."""
+    needed = int(np.ceil(config.tracks_per_dimension * size))
+    if tracks < needed or movies < config.movies:
+        raise TooLittleDataError(
+            f"{tracks} tracks of {movies} training movies are seen together with another, too few to learn from: "
+            f"{size}-d embeddings take at least {needed} such tracks, of at least {config.movies} movies; harvest more "
+            "movies"
+        )

@@ -94,14 +94,14 @@ REFUSED = {
     "fewer tracks than four a dimension are refused with the number needed": (
         [tracklets(0, tracks=10), tracklets(1, tracks=10)],
         SubspaceConfig(),
-        "20 mined tracks of 2 movies .* at least 24 tracks",
+        "20 tracks of 2 training movies .* at least 24 such tracks",
     ),
     "one movie is refused however many tracks it has": (
         [tracklets(0)],
         SubspaceConfig(),
-        "300 mined tracks of 1 movies",
+        "300 tracks of 1 training movies",
     ),
-    "no mined track at all is refused": ([tracklets(0)[:0]], SubspaceConfig(), "0 mined tracks"),
+    "no mined track at all is refused": ([tracklets(0)[:0]], SubspaceConfig(), "0 tracks of 0"),
     "constant embeddings are refused": ([CONSTANT, CONSTANT], SubspaceConfig(), "the same vector"),
     "views that contradict each other everywhere are refused": (
         [np.stack([rows, -rows], axis=1) for rows in (tracklets(0)[:, 0], tracklets(1)[:, 0])],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -178,7 +179,7 @@ Case = tuple[dict[str, Movie], dict[str, bool], str, type[CastmineError], str]
 REFUSED: dict[str, Case] = {
     "no cannot-link in the corpus": (
         *(movies(), {"together": False}, "multiface-mvcorr"),
-        *(TooLittleDataError, "0 mined tracks of 0 movies are too few"),
+        *(TooLittleDataError, "0 tracks of 0 training movies are seen together with another, too few"),
     ),
     "one movie only": (
         movies(1),
@@ -220,6 +221,26 @@ def test_what_cannot_be_learned_from_is_refused_with_a_reason(tmp_path: Path, wh
         trained(root, method, tmp_path / "model")
     assert not (tmp_path / "model").exists()
     assert not (tmp_path / ".model.training").exists(), "there is nothing to go on from"
+
+
+@pytest.mark.parametrize(
+    ("what", "method"),
+    [
+        ("no cannot-link in the corpus", "--method=mvcorr-linear"),
+        ("one movie only", "--preset=multiface-imptriplet"),
+        ("too few identities for bcl", "--preset=bcl"),
+    ],
+)
+def test_what_records_and_labels_tell_is_refused_before_ray_is_asked_for(
+    castmine: Castmine, tmp_path: Path, what: str, method: str
+) -> None:
+    films, settings, _, _, message = REFUSED[what]
+    root, nobody = dataset(tmp_path, films, **settings), "127.0.0.1:9"
+    said = castmine("train", "-d", root, "-o", tmp_path / "model", method, "--address", nobody, status=2).err
+    assert said.startswith("refused: ")
+    assert re.search(message, said)
+    assert said.endswith(f"; or go on without a model: castmine cluster --dataset {root}\n")
+    assert Dataset.open(root).derived_records("tracklets") == []
 
 
 def test_embeddings_shorter_than_the_views_are_a_corpus_like_any_other(tmp_path: Path) -> None:

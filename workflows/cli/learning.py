@@ -68,7 +68,7 @@ def train(
     try:
         summary = run(dataset, preset or method or CLOSED_FORM, out_folder, chosen, address, resume)
     except TooLittleDataError as error:
-        raise TooLittleDataError(f"{error}; go on without a model: castmine cluster --dataset {dataset}") from error
+        raise TooLittleDataError(f"{error}; or go on without a model: castmine cluster --dataset {dataset}") from error
     except (InterruptedRunError, SystemError) as error:
         if not interruption(error):
             raise

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from harvest.dataset.read import Dataset
-from harvest.errors import TooLittleDataError
 from harvest.tracks import read_face_embeddings, read_track_set
 from train.batches import ArrayRows, FaceRows, TrainingRows
 from train.config import TrainConfig
-from train.identities import held_back, person
+from train.identities import person
 from train.normalise import l2_normalised, track_mean
 from train.presets import Recipe
 from train.split import Split
 from workflows.labels import identities
 from workflows.train.movies import current, read_mined
+from workflows.train.refusal import kept_back
 
 Rows32 = npt.NDArray[np.float32]
 
@@ -95,16 +95,11 @@ def _mined(dataset: Dataset, recipe: Recipe, movies: Sequence[str], config: Trai
 def _of_people(dataset: Dataset, split: Split, config: TrainConfig) -> Learning:
     """Named tracks of the training movies, those of one `person` together."""
     named = list(_named_tracks(dataset, split.train))
-    if not named:
-        raise TooLittleDataError(
-            "no track of the training movies has a label, and this method learns from identities; castmine labels "
-            "import FILE.csv brings them in, multiface-mvcorr and mvcorr-linear need none"
-        )
-    kept_back = held_back((name for name, _ in named), config.split)
-    classes = {name: number for number, name in enumerate(sorted({name for name, _ in named} - kept_back))}
+    held = kept_back((name for name, _ in named), config.split)
+    classes = {name: number for number, name in enumerate(sorted({name for name, _ in named} - held))}
     learned = [(faces, classes[name]) for name, faces in named if name in classes]
     rows = FaceRows([faces for faces, _ in learned], np.array([code for _, code in learned]), config.fit.seed)
-    validating = [(track_mean(faces), name) for name, faces in named if name in kept_back]
+    validating = [(track_mean(faces), name) for name, faces in named if name in held]
     means = np.array([mean for mean, _ in validating], dtype=np.float32)
     return Learning(rows, None, HeldBack(means, tuple(name for _, name in validating)), len(classes))
 

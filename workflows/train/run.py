@@ -10,7 +10,6 @@ from pathlib import Path
 
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
-from harvest.errors import TooLittleDataError
 from train.centring import FaceCentring
 from train.config import TrainConfig
 from train.presets import filled, recipe
@@ -19,12 +18,13 @@ from train.representation import Embedding
 from train.split import Split, split_movies
 from train.validation import MovieMeasures
 from workflows.config import Config, RunConfig
-from workflows.console import counted, meter
+from workflows.console import meter
 from workflows.train.card import card_of, refitted
 from workflows.train.closed_form import CLOSED_FORM, solve, solve_for
 from workflows.train.corpus import Corpus, Show
 from workflows.train.memory import mining_gb
 from workflows.train.movies import MovieJob, measure_movies, of_one_pack
+from workflows.train.refusal import refuse_small
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def train(
     records = of_one_pack(dataset, models_hash)
     refuse_other_folder(out)
     split = split_movies({record.movie_id: record.facts.split for record in records}, settings.split)
+    refuse_small(dataset, records, split, settings, named=not closed and recipe(method).identities)
     with meter("train", "movies or epochs") as shown, ray_cluster(address, config.run.workers) as cores:
         if config.run.device == "cuda" and not closed:
             check_gpus(address, config.run.gpus_per_worker)
@@ -98,7 +99,6 @@ def _mined(
         return measure_movies(asked, run.workers or cores, run, lambda done: show(done, len(jobs), note))
 
     base = measure()
-    _refuse_few_movies(split, settings)
     return Corpus(dataset.root, records, split, settings, base, measure)
 
 
@@ -129,13 +129,3 @@ def _jobs(dataset: Dataset, records: list[MovieRecord], split: Split, settings: 
         for movie in sorted(records, key=lambda movie: -movie.rows("tracks"))
         if movie.movie_id in taken
     ]
-
-
-def _refuse_few_movies(split: Split, config: TrainConfig) -> None:
-    movies, least = len(split.train) + len(split.validation), config.subspace.movies
-    if len(split.train) < least:
-        raise TooLittleDataError(
-            f"the dataset has {counted(movies, 'movie')}, {len(split.train)} to learn from and "
-            f"{len(split.validation)} held out to check it; it takes at least {least} to learn from, since one movie's "
-            "cast and light are no corpus: harvest more movies"
-        )

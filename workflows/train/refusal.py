@@ -1,0 +1,53 @@
+"""What can be told of a corpus from its records and labels alone: that it is too small to learn from.
+
+Told before Ray is started for it; what only mined tracks tell is refused later (`train.subspace.refuse_too_little`).
+"""
+
+from collections.abc import Iterable
+
+from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieRecord
+from harvest.errors import TooLittleDataError
+from train.config import SplitConfig, SubspaceConfig, TrainConfig
+from train.split import Split
+from train.subspace import refuse_few_tracks
+from workflows.console import counted
+from workflows.labels import identities
+
+
+def refuse_small(dataset: Dataset, records: list[MovieRecord], split: Split, config: TrainConfig, named: bool) -> None:
+    """Raise TooLittleDataError where the training movies are too few, or what is to be learned from in them: people if
+    `named`, else tracks that are seen together with another."""
+    _refuse_few_movies(split, config.subspace)
+    if named:
+        from train.identities import person
+
+        people = {person(name, movie) for movie in split.train for name in identities(dataset, movie).values()}
+        kept_back(people, config.split)
+        return
+    learned = [record for record in records if record.movie_id in split.train]
+    most = [min(record.rows("tracks"), 2 * record.rows("links")) for record in learned]  # a link is of two tracks
+    refuse_few_tracks(sum(most), sum(map(bool, most)), records[0].embedding_size, config.subspace)
+
+
+def kept_back(people: Iterable[str], config: SplitConfig) -> frozenset[str]:
+    """The people among those of the training movies that validate. Raises TooLittleDataError where they are too few."""
+    from train.identities import held_back
+
+    names = set(people)
+    if not names:
+        raise TooLittleDataError(
+            "no track of the training movies has a label, and this method learns from identities; castmine labels "
+            "import FILE.csv brings them in, multiface-mvcorr and mvcorr-linear need none"
+        )
+    return held_back(names, config)
+
+
+def _refuse_few_movies(split: Split, config: SubspaceConfig) -> None:
+    movies, least = len(split.train) + len(split.validation), config.movies
+    if len(split.train) < least:
+        raise TooLittleDataError(
+            f"the dataset has {counted(movies, 'movie')}, {len(split.train)} to learn from and "
+            f"{len(split.validation)} held out to check it; it takes at least {least} to learn from, since one movie's "
+            "cast and light are no corpus: harvest more movies"
+        )
