@@ -167,10 +167,15 @@ def refuse_too_little(sums: SubspaceSums, config: SubspaceConfig) -> None:
         raise TooLittleDataError("all tracklets are the same vector; there is nothing to learn from them")
 
 
+def tracks_needed(size: int, config: SubspaceConfig) -> int:
+    """Fewest mined tracks for embeddings of `size` dimensions."""
+    return int(np.ceil(config.tracks_per_dimension * size))
+
+
 def refuse_few_tracks(tracks: int, movies: int, size: int, config: SubspaceConfig) -> None:
     """Raise TooLittleDataError where so many tracks to be mined, of so many movies, are too few for embeddings of
     `size` dimensions."""
-    needed = int(np.ceil(config.tracks_per_dimension * size))
+    needed = tracks_needed(size, config)
     if tracks < needed or movies < config.movies:
         raise TooLittleDataError(
             f"{tracks} tracks of {movies} training movies are seen together with another, too few to learn from: "

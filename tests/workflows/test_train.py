@@ -181,6 +181,10 @@ REFUSED: dict[str, Case] = {
         *(movies(), {"together": False}, "multiface-mvcorr"),
         *(TooLittleDataError, "0 tracks of 0 training movies are seen together with another, too few"),
     ),
+    "few tracks, of which those of one person beside each other are not linked": (
+        *(movies(4, tracks=8, people=2), {}, "multiface-mvcorr"),
+        *(TooLittleDataError, "13 tracks of 3 training movies are seen together .* take at least 32 such tracks"),
+    ),
     "one movie only": (
         movies(1),
         {},
@@ -227,6 +231,7 @@ def test_what_cannot_be_learned_from_is_refused_with_a_reason(tmp_path: Path, wh
     ("what", "method"),
     [
         ("no cannot-link in the corpus", "--method=mvcorr-linear"),
+        ("few tracks, of which those of one person beside each other are not linked", "--method=mvcorr-linear"),
         ("one movie only", "--preset=multiface-imptriplet"),
         ("too few identities for bcl", "--preset=bcl"),
     ],

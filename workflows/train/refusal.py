@@ -10,7 +10,7 @@ from harvest.dataset.records import MovieRecord
 from harvest.errors import TooLittleDataError
 from train.config import SplitConfig, SubspaceConfig, TrainConfig
 from train.split import Split
-from train.subspace import refuse_few_tracks
+from train.subspace import refuse_few_tracks, tracks_needed
 from workflows.console import counted
 from workflows.labels import identities
 
@@ -25,9 +25,12 @@ def refuse_small(dataset: Dataset, records: list[MovieRecord], split: Split, con
         people = {person(name, movie) for movie in split.train for name in identities(dataset, movie).values()}
         kept_back(people, config.split)
         return
-    learned = [record for record in records if record.movie_id in split.train]
-    most = [min(record.rows("tracks"), 2 * record.rows("links")) for record in learned]  # a link is of two tracks
-    refuse_few_tracks(sum(most), sum(map(bool, most)), records[0].embedding_size, config.subspace)
+    linked = [record for record in records if record.movie_id in split.train and record.rows("links")]
+    most = sum(min(record.rows("tracks"), 2 * record.rows("links")) for record in linked)  # a link is of two tracks
+    size = records[0].embedding_size
+    if most < tracks_needed(size, config.subspace) or len(linked) < config.subspace.movies:
+        together = sum(_seen_together(dataset, record) for record in linked)
+        refuse_few_tracks(together, len(linked), size, config.subspace)
 
 
 def kept_back(people: Iterable[str], config: SplitConfig) -> frozenset[str]:
@@ -41,6 +44,12 @@ def kept_back(people: Iterable[str], config: SplitConfig) -> frozenset[str]:
             "import FILE.csv brings them in, multiface-mvcorr and mvcorr-linear need none"
         )
     return held_back(names, config)
+
+
+def _seen_together(dataset: Dataset, movie: MovieRecord) -> int:
+    """Its tracks that are seen together with another."""
+    links = dataset.read_shard(movie.shards["links"], ["track_a", "track_b"])
+    return len({*links["track_a"].to_pylist(), *links["track_b"].to_pylist()})
 
 
 def _refuse_few_movies(split: Split, config: SubspaceConfig) -> None:
