@@ -25,7 +25,7 @@ class ForwardStream:
     time stamps in order, none marked corrupt. A transport stream announces no length: one that was cut off between two
     frames is a shorter movie in every respect and cannot be told from a whole one.
 
-    Raises VideoDecodeError for a damaged packet a frame without a time stamp, and a first frame that cannot be decoded.
+    Raises VideoDecodeError for a damaged packet, a frame without a time stamp, a first frame that cannot be decoded.
     """
 
     def __init__(self, path: Path, num_threads: int, timed: bool = True) -> None:

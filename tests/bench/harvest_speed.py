@@ -35,7 +35,7 @@ def main() -> None:
         print(MISSING)
         return
     frames = open_video(CLIP).facts.frames
-    limit_s = limit_seconds(frames)
+    limit_s = sum(limit_seconds(CLIP, frames, WORKERS))
     with tempfile.TemporaryDirectory() as folder:
         seconds, result = harvest_seconds(Path(folder) / "dataset")
         ours = Dataset.open(Path(folder) / "dataset").table("faces", CLIP.stem).to_pylist()
@@ -63,20 +63,20 @@ def main() -> None:
     console.print(f"share of each stage: {shares}")
 
 
-def limit_seconds(frames: int) -> float:
-    """Seconds of all processes together to decode the clip and run the detector on the analysed frames."""
-    borders = [frames * part // WORKERS for part in range(WORKERS + 1)]
-    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
-        return sum(pool.map(decode_and_detect_seconds, borders[:-1], borders[1:]))
+def limit_seconds(clip: Path, frames: int, processes: int) -> list[float]:
+    """Seconds of each of so many processes at once to decode a clip and run the detector on the analysed frames."""
+    borders = [frames * part // processes for part in range(processes + 1)]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return list(pool.map(decode_and_detect_seconds, [clip] * processes, borders[:-1], borders[1:]))
 
 
-def decode_and_detect_seconds(start: int, stop: int) -> float:
+def decode_and_detect_seconds(clip: Path, start: int, stop: int) -> float:
     """Seconds of one process for the frames from `start` to before `stop`, the models loaded before."""
     cv2.setNumThreads(1)
     config = HarvestConfig()
     models = load_models(find_pack(str(PACK)), config.detect)
     began = time.perf_counter()
-    for index, image in islice(open_video(CLIP).frames(start), stop - start):
+    for index, image in islice(open_video(clip).frames(start), stop - start):
         if index % config.stride == 0:
             models.detect([image])
     return time.perf_counter() - began

@@ -2,7 +2,8 @@
 
     python -m tests.bench.scaling [--movie CLIP]
 
-On two cores that nobody else uses; elsewhere the ratio says how busy they were.
+Beside it what these cores themselves give: decoding and detecting alone, in one plain process and in two, which share
+caches and memory, but no Ray. On two cores that nobody else uses; elsewhere the ratios say how busy they were.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from pathlib import Path
 from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
 from harvest.faces import find_pack
+from harvest.video import open_video
+from tests.bench.harvest_speed import limit_seconds
 from tests.conftest import shared
 from workflows.config import load_config
 from workflows.harvest.jobs import HarvestRun
@@ -22,8 +25,9 @@ from workflows.harvest.plan import HarvestPlan, MovieState
 from workflows.journal.records import Usage
 
 SEGMENT_MINUTES = 1.0
-"""The shortest that a plan makes of itself. At each start decord decodes some 1,000 frames ahead on a thread of its
-own, which in segments of 360 frames is most of the decoding, for nobody."""
+"""The shortest that a plan makes of itself."""
+COPIES = "abcd"
+"""Movies of two segments each, so that the last commit, at which one works and the other waits, weighs little."""
 GOAL = 1.9
 
 
@@ -48,18 +52,24 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--movie", type=Path, help="default: pm_dev1 of the shared benchmarks, two minutes")
     movie = options.parse_args().movie or shared("bench/photomovies/pm_dev1.mp4")
-    rates = {}
-    print("workers  seconds  frames/s  × one worker")
+    rates: dict[int, float] = {}
+
+    def show(name: str, workers: int, frames: float, seconds: float) -> None:
+        rates[workers] = frames / seconds
+        ratio = rates[workers] / rates[1]
+        print(f"{name:26}  {workers:7}  {seconds:7.1f}  {rates[workers]:8.1f}  {ratio:9.2f}", flush=True)
+
+    print(f"{'':26}  workers  seconds  frames/s  × one")
+    frames = open_video(movie).facts.frames
+    for workers in (1, 2):
+        show("decoding and detector only", workers, frames, max(limit_seconds(movie, frames, workers)))
     with tempfile.TemporaryDirectory(prefix="castmine-scaling-") as name:
         (Path(name) / "movies").mkdir()
-        for copy in "ab":  # two segments of each, so that neither of two workers waits at the end
+        for copy in COPIES:
             shutil.copyfile(movie, Path(name) / "movies" / f"{copy}.mp4")
         for workers in (1, 2):
             dataset = Dataset.create(str(Path(name) / f"dataset{workers}"))
-            frames, seconds = work(Path(name) / "movies", dataset, workers)
-            rates[workers] = frames / seconds
-            ratio = rates[workers] / rates[1]
-            print(f"{workers:7}  {seconds:7.1f}  {rates[workers]:8.1f}  {ratio:12.2f}", flush=True)
+            show("castmine harvest", workers, *work(Path(name) / "movies", dataset, workers))
     print(f"goal: × {GOAL} with two; load of the machine now {os.getloadavg()[0]:.1f}")
 
 
