@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import ray
 from safetensors.numpy import load_file
@@ -38,10 +39,12 @@ from workflows.corpus.places import Places
 from workflows.corpus.session import Session
 from workflows.corpus.training import _learn
 from workflows.labels import import_labels
+from workflows.tracks_import import import_tracks
 from workflows.train.closed_form import CLOSED_FORM, UNTOLD
 from workflows.train.corpus import Corpus
 from workflows.train.movies import MovieJob, measure_one
 from workflows.train.recipe import _settings
+from workflows.train.refusal import refuse_small
 from workflows.train.rows import read_learning
 from workflows.train.run import TrainSummary, _jobs, train
 from workflows.train.workers import FitJob, fit_on_worker
@@ -181,10 +184,6 @@ REFUSED: dict[str, Case] = {
         *(movies(), {"together": False}, "multiface-mvcorr"),
         *(TooLittleDataError, "0 tracks of 0 training movies are seen together with another, too few"),
     ),
-    "few tracks, of which those of one person beside each other are not linked": (
-        *(movies(4, tracks=8, people=2), {}, "multiface-mvcorr"),
-        *(TooLittleDataError, "13 tracks of 3 training movies are seen together .* take at least 32 such tracks"),
-    ),
     "one movie only": (
         movies(1),
         {},
@@ -231,7 +230,6 @@ def test_what_cannot_be_learned_from_is_refused_with_a_reason(tmp_path: Path, wh
     ("what", "method"),
     [
         ("no cannot-link in the corpus", "--method=mvcorr-linear"),
-        ("few tracks, of which those of one person beside each other are not linked", "--method=mvcorr-linear"),
         ("one movie only", "--preset=multiface-imptriplet"),
         ("too few identities for bcl", "--preset=bcl"),
     ],
@@ -246,6 +244,23 @@ def test_what_records_and_labels_tell_is_refused_before_ray_is_asked_for(
     assert re.search(message, said)
     assert said.endswith(f"; or go on without a model: castmine cluster --dataset {root}\n")
     assert Dataset.open(root).derived_records("tracklets") == []
+
+
+def test_the_tracks_that_are_told_to_be_too_few_are_just_those_that_are_seen_together(tmp_path: Path) -> None:
+    """Three at once, in three links, and three alone."""
+    shots = (0, 0, 0, 1, 2, 3)
+    rows = [
+        {"movie_id": film, "track_id": track, "shot_id": shot, "start_frame": 100 * shot, "end_frame": 100 * shot + 50}
+        | {"embeddings": made_up_movie(track).faces[0].tolist()}
+        for film in ("one", "two")
+        for track, shot in enumerate(shots)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "tracks.parquet")
+    import_tracks(tmp_path / "tracks.parquet", str(tmp_path / "dataset"))
+    opened = Dataset.open(tmp_path / "dataset")
+    said = "^6 tracks of 2 training movies are seen together .* take at least 32 such tracks"
+    with pytest.raises(TooLittleDataError, match=said):
+        refuse_small(opened, opened.records(), Split(("one", "two"), ()), CONFIG.train, named=False)
 
 
 def test_embeddings_shorter_than_the_views_are_a_corpus_like_any_other(tmp_path: Path) -> None:
