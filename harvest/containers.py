@@ -1,6 +1,7 @@
 """What a video file announces before a frame is decoded, read with PyAV from its header (and, where that is not
 enough, from its packets)."""
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +20,17 @@ PACKET_BYTES = (188, 192, 204)
 
 @dataclass(frozen=True)
 class Announcement:
-    """What a file says of its first video stream."""
+    """What a file says of the video that a player shows."""
 
     format: str
     frames: int | None
     """Frames of the index or header; None where there is no count."""
     duration_s: float | None
     """Length of the longest stream, from the header; None where it is only estimated from what is there."""
-    decord_counts_right: bool
+    seekable: bool
+    """Whether there is an index to seek by, and nothing in it that a player leaves out."""
     timed: bool
-    """False: frames have no time stamps of their own (AVI with B-frames); FFmpeg guesses some, decord has none."""
+    """False: frames have no time stamps of their own (AVI with B-frames); FFmpeg guesses some."""
 
 
 def announcement(path: Path) -> Announcement:
@@ -36,9 +38,9 @@ def announcement(path: Path) -> Announcement:
     _check_readable(path)
     try:
         with av.open(str(path)) as container:
-            if all(stream.disposition & Disposition.attached_pic for stream in container.streams.video):
+            stream = video_stream(container)
+            if stream is None:
                 raise VideoDecodeError(f"{path}: no video in it, only {_kinds(container)} (take it out of the corpus)")
-            stream = container.streams.video[0]
             name = container.format.name
             streamed = name in STREAMED
             trimmed = any(entry.is_discard for entry in stream.index_entries)
@@ -47,6 +49,13 @@ def announcement(path: Path) -> Announcement:
             return Announcement(name, stream.frames or None, announced, timed and not streamed and not trimmed, timed)
     except (av.FFmpegError, OSError) as error:
         raise broken(error, f"{path}: not a video, or truncated before its index ({reason(error)})") from error
+
+
+def video_stream(container: Any) -> Any:
+    """The stream that a player shows: FFmpeg's best one, and no picture of a cover; None where there is none."""
+    shown = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    best = container.streams.best("video")
+    return best if best in shown else next(iter(shown), None)
 
 
 def _check_readable(path: Path) -> None:
@@ -78,6 +87,8 @@ def broken(error: Exception, message: str) -> VideoDecodeError:
     """What to raise where a file could not be read on: what the system refused (its disk, its permissions, memory) says
     nothing of the video."""
     systems = isinstance(error, OSError | MemoryError | MovieOutOfReachError)
+    if isinstance(error, av.FFmpegError) and error.errno == errno.EPERM:
+        systems = False  # -1, by which older decoders say that data is bad; a file that is kept from us is EACCES
     return MovieOutOfReachError(message) if systems else VideoDecodeError(message)
 
 

@@ -5,18 +5,19 @@ decord decodes on a thread of its own and reads ahead without a limit while the 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
-from harvest.containers import broken, reason
+from harvest.containers import broken, reason, video_stream
 from harvest.errors import VideoDecodeError
 
 
 class ForwardStream:
-    """The first video stream of a file, from any of its frames on.
+    """The video of a file, from any of its frames on.
 
     Args:
         timed: False where frames have no time stamps of their own: then they are counted from the first one on.
@@ -30,9 +31,10 @@ class ForwardStream:
 
     def __init__(self, path: Path, num_threads: int, timed: bool = True) -> None:
         self._path, self._threads, self._timed = path, num_threads, timed
+        self._size: tuple[int, int] | None = None
         with self._open() as container:
-            stream = container.streams.video[0]
-            self._stamps, self._keys = _shown_stamps(container, path)
+            stream = video_stream(container)
+            self.packets, self._stamps, self._keys = _shown_stamps(container, path)
             tick_s = float(stream.time_base)
             rate = float(stream.average_rate or 0)
             if not timed:
@@ -42,6 +44,7 @@ class ForwardStream:
         except StopIteration:
             raise VideoDecodeError(f"{path}: no frame in it can be decoded (not a whole video?)") from None
         self.frames = len(self._stamps)
+        """Those that are shown; of `packets` in the file."""
         starts_s = (self._stamps - self._stamps[0]) * tick_s
         step_s = float(np.median(np.diff(starts_s))) if len(starts_s) > 1 else 1 / (rate or 25.0)
         self.times_s = np.append(starts_s, starts_s[-1] + step_s)
@@ -63,7 +66,10 @@ class ForwardStream:
         try:
             if seek and self._timed and key > self._keys[0]:
                 sought = self._frames(start, int(key))
-                if first := next(sought, None):
+                first = None
+                with suppress(av.FFmpegError):  # what is really broken is met again
+                    first = next(sought, None)
+                if first is not None:
                     yield self._image(first)
                     yield from map(self._image, sought)
                     return
@@ -74,7 +80,7 @@ class ForwardStream:
     def _frames(self, start: int, key: int | None) -> Iterator[av.VideoFrame]:
         """Frames from `start` on, decoded from `key` (ticks; None: the first); none where that does not lead there."""
         with self._open() as container:
-            stream = container.streams.video[0]
+            stream = video_stream(container)
             stream.codec_context.thread_count = self._threads
             if key is not None:
                 container.seek(key, stream=stream)
@@ -92,18 +98,21 @@ class ForwardStream:
                 index += 1
 
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
-        image = frame.to_ndarray(format="rgb24", threads=1)
+        self._size = self._size or (frame.width, frame.height)  # where it changes in mid-movie, boxes keep their pixels
+        image = frame.to_ndarray(width=self._size[0], height=self._size[1], format="rgb24", threads=1)
         return np.ascontiguousarray(np.rot90(image, frame.rotation // 90))
 
 
-def _shown_stamps(container: Any, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Presentation times (int64 ticks, ascending) of the frames that decoding from the first key frame on will show,
-    and of the key frames among them."""
+def _shown_stamps(container: Any, path: Path) -> tuple[int, np.ndarray, np.ndarray]:
+    """How many packets there are; presentation times (int64 ticks, ascending) of the frames that decoding will show
+    from the first key frame on, and of the key frames among them."""
+    packets = 0
     stamps: list[int] = []
     keys: list[int] = []
     for packet in _packets(container, path):
         if not packet.size:
             continue
+        packets += 1
         if packet.pts is None:
             raise VideoDecodeError(f"{path}: frames without time stamps (put it into an MP4 or MKV container)")
         if packet.is_keyframe:
@@ -112,11 +121,11 @@ def _shown_stamps(container: Any, path: Path) -> tuple[np.ndarray, np.ndarray]:
             stamps.append(packet.pts)
     if not stamps:
         raise VideoDecodeError(f"{path}: no frame in it can be decoded (not a whole video?)")
-    return np.sort(np.array(stamps, np.int64)), np.sort(np.array(keys, np.int64))
+    return packets, np.sort(np.array(stamps, np.int64)), np.sort(np.array(keys, np.int64))
 
 
 def _packets(container: Any, path: Path) -> Iterator[Any]:
     try:
-        yield from container.demux(video=0)
+        yield from container.demux(video_stream(container))
     except (av.FFmpegError, IndexError) as error:  # IndexError: a stream of which the file's start knows nothing
         raise broken(error, f"{path}: a damaged packet ({reason(error)}; copy the file again)") from error

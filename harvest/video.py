@@ -61,8 +61,9 @@ class VideoReader(Protocol):
 def open_video(
     path: str | Path, device: str = "cpu", num_threads: int = 1, longest_pause_s: float = MISSING_S
 ) -> VideoReader:
-    """Open a video file: decord counts and times its frames, and decodes them where `device` is a GPU. On a CPU PyAV
-    does, which does not read ahead; where decord is known to miscount, PyAV does all (seekable: False).
+    """Open a video file with PyAV, or with decord where `device` is a GPU and there is an index to seek by.
+
+    decord does not decode on a CPU because it reads ahead without a limit there (`harvest.forward`).
 
     Raises VideoDecodeError, which says what is wrong, for what is no video, has no picture, or is truncated. Found at
     opening: an MP4 or AVI with fewer frames than its header counts, a Matroska file that ends before its announced
@@ -74,16 +75,16 @@ def open_video(
     """
     path = Path(path)
     announced = announcement(path)
-    if not announced.decord_counts_right:
-        if announced.format == "mpegts" and ends_inside_a_packet(path):
-            raise VideoDecodeError(f"{path}: the file ends inside a packet (truncated? copy it again)")
-        stream = ForwardStream(path, num_threads, announced.timed)
-        reader: VideoReader = _ForwardReader(path, stream, _stream_facts(stream))
+    if announced.format == "mpegts" and ends_inside_a_packet(path):
+        raise VideoDecodeError(f"{path}: the file ends inside a packet (truncated? copy it again)")
+    context = _decord_context(device)
+    if device.startswith("cuda") and announced.seekable:
+        reader: VideoReader = DecordReader(path, context, num_threads)
+        packets = reader.facts.frames
     else:
-        context = _decord_context(device)
-        on_gpu = device.startswith("cuda")
-        reader = DecordReader(path, context, num_threads) if on_gpu else _forward_reader(path, num_threads)
-        _check_whole(path, announced, reader.facts)
+        stream = ForwardStream(path, num_threads, announced.timed)
+        reader, packets = _ForwardReader(path, stream, announced.seekable), stream.packets
+    _check_whole(path, announced, reader.facts, packets)
     _check_holes(path, reader.facts, longest_pause_s)
     return reader
 
@@ -107,12 +108,10 @@ def _decord_context(device: str) -> object:
     return decord.gpu(int(number or 0)) if kind == "cuda" else decord.cpu(0)
 
 
-def _check_whole(path: Path, announced: Announcement, facts: VideoFacts) -> None:
-    """Raise VideoDecodeError if the file holds less than its header announces."""
-    if announced.frames is not None and facts.frames < announced.frames:
-        raise VideoDecodeError(
-            f"{path}: {facts.frames} of {announced.frames} announced frames are there (file truncated?)"
-        )
+def _check_whole(path: Path, announced: Announcement, facts: VideoFacts, packets: int) -> None:
+    """Raise VideoDecodeError if the file holds less than its header announces; `packets`: of frames, shown or not."""
+    if announced.frames is not None and packets < announced.frames:
+        raise VideoDecodeError(f"{path}: {packets} of {announced.frames} announced frames are there (file truncated?)")
     end_s = float(facts.times_s[-1])
     if announced.duration_s is not None and end_s < announced.duration_s - MISSING_S:
         # sound may last longer than the picture: truncated is what ends early in every stream
@@ -134,15 +133,6 @@ def _check_holes(path: Path, facts: VideoFacts, longest_pause_s: float) -> None:
             f"{path}: no frames for {hole_s:.1f} s after {at} (file damaged? if the recorder paused there: "
             f"--set decode.longest_pause_s={np.ceil(hole_s):.0f})"
         )
-
-
-def _forward_reader(path: Path, num_threads: int) -> VideoReader:
-    """Decoded by PyAV and counted by decord; where the two differ, counted by PyAV: its frames are known one by one."""
-    video = _open_decord(path, decord.cpu(0), num_threads)
-    stream = ForwardStream(path, num_threads)
-    counted = stream.frames == len(video)
-    facts = _decord_facts(video, stream.width, stream.height) if counted else _stream_facts(stream)
-    return _ForwardReader(path, stream, facts)
 
 
 def _open_decord(path: Path, context: object, num_threads: int) -> Any:
@@ -199,15 +189,12 @@ def _decord_facts(video: Any, width: int, height: int) -> VideoFacts:
     return VideoFacts(frames, fps, width, height, np.append(starts_s, end_s))
 
 
-def _stream_facts(stream: ForwardStream) -> VideoFacts:
-    return VideoFacts(stream.frames, stream.fps, stream.width, stream.height, stream.times_s, seekable=False)
-
-
 class _ForwardReader:
     """PyAV, which decodes a frame when it is asked for one; each frame is known by its time stamp."""
 
-    def __init__(self, path: Path, stream: ForwardStream, facts: VideoFacts) -> None:
-        self._path, self._stream, self.facts = path, stream, facts
+    def __init__(self, path: Path, stream: ForwardStream, seekable: bool) -> None:
+        self._path, self._stream = path, stream
+        self.facts = VideoFacts(stream.frames, stream.fps, stream.width, stream.height, stream.times_s, seekable)
 
     def frames(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
         return _announced_frames(self._path, self.facts, start, self._stream.images(start, self.facts.seekable))

@@ -38,7 +38,7 @@ def doubled(rows: Sequence[LabelRow], taken: Sequence[Label], links: pa.Table, m
         identity = owners.get(a)
         if identity is not None and identity == owners.get(b):
             told = _told(sorted([*lines[a, identity], *lines[b, identity]]))
-            since = f"seen together at {link['first_frame'] / movie.facts.fps:.2f} s"
+            since = f"seen together from frame {link['first_frame']} on"
             remarks.append(f"{told}: {movie.movie_id}, {identity!r} is on tracks {a} and {b}, which are {since}")
     return tuple(remarks)
 

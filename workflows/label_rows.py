@@ -1,5 +1,6 @@
 """The CSV of labels, row by row: what each says of which track, and where it cannot be used."""
 
+import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,13 +37,18 @@ def read_rows(file: Path) -> dict[str, Rows]:
     text = pa.csv.ConvertOptions(column_types={"movie_id": pa.string(), "identity": pa.string(), "flags": pa.string()})
     try:
         rows: list[dict[str, Any]] = pa.csv.read_csv(file, convert_options=text).to_pylist()
+        with file.open(newline="", encoding="utf-8") as opened:
+            reader = csv.reader(opened)
+            lines = [reader.line_num for row in reader if row]  # Arrow skips empty lines too, and numbers none
+    except FileNotFoundError as error:
+        raise CorpusError(f"{file}: no such file") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise CorpusError(f"{file}: cannot be read as a CSV of labels ({error})") from error
     columns = set(rows[0]) if rows else set()
     if not any(columns.issuperset(wanted) for wanted in (BY_TRACK, BY_PLACE)):
         raise CorpusError(f"{file}: needs rows with the columns {', '.join(BY_TRACK)}, or {', '.join(BY_PLACE)}")
     by_movie: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
-    for line, row in enumerate(rows, start=2):
+    for line, row in zip(lines[1:], rows, strict=True):
         if not row["identity"] or not row["movie_id"]:
             raise CorpusError(f"{file}: line {line} is without an identity or a movie_id")
         if "track_id" not in columns and not all(isinstance(row[name], int | float) for name in BY_PLACE[1:-1]):

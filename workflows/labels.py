@@ -29,6 +29,8 @@ class LabelChange:
     """Of an import the rows that name no track: the line, what it says, and why …"""
     doubts: tuple[str, ...] = ()
     """… and the names on two tracks that are seen together, which were taken all the same."""
+    replaced: int = 0
+    """Earlier labels of the movie, which an import takes the place of."""
 
 
 def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
@@ -56,10 +58,11 @@ def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
         labels = (one_identity_a_track if by_track(rows) else gather)([row.label for row in placed])
         missed = nameless(placed, labels, movie, index)
         doubts = doubled(placed, labels, dataset.read_shard(movie.shards["links"]), movie)
-        found.append((movie, labels, missed, doubts))
+        table = dataset.derived(RUN, RUN, movie_id)
+        found.append((movie, labels, missed, doubts, 0 if table is None else table.num_rows))
     return [  # all of the file is right, or none counts
-        replace(put_labels(dataset, movie, labels), missed=missed, doubts=doubts)
-        for movie, labels, missed, doubts in found
+        replace(put_labels(dataset, movie, labels), missed=missed, doubts=doubts, replaced=earlier)
+        for movie, labels, missed, doubts, earlier in found
     ]
 
 

@@ -36,7 +36,8 @@ def imported(counts: list[ImportedCounts], dataset: str) -> None:
 def labelled(changes: Iterable[LabelChange]) -> None:
     for change in changes:
         lost = f", {change.lost} on no track (kept for the next harvest)" if change.lost else ""
-        out.print(f"labels of {change.movie_id}: {change.attached} on tracks{lost}", markup=False)
+        earlier = f"; {change.replaced} earlier ones replaced" if change.replaced else ""
+        out.print(f"labels of {change.movie_id}: {change.attached} on tracks{lost}{earlier}", markup=False)
 
 
 def remarked(changes: Sequence[LabelChange], file: Path) -> None:

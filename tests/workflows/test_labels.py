@@ -60,7 +60,7 @@ def test_a_second_import_replaces_the_first_and_two_identities_on_one_track_leav
         file.write_text(f"movie_id,track_id,identity\n{text}")
         changes = import_labels(file, dataset)
     missed = "line 3: hamilton, track 0, 'Bob': track 0 is 'Ann' by line 2"
-    assert changes == [LabelChange("hamilton", 1, 1, (missed,))]
+    assert changes == [LabelChange("hamilton", 1, 1, (missed,), replaced=2)]
     assert identities(dataset, "hamilton") == {0: "Ann"}
 
 
@@ -73,12 +73,12 @@ def test_rows_on_no_track_are_told_one_by_one_and_so_are_people_who_are_seen_bes
     a, b = link["track_a"], link["track_b"]
     first = faces_of(dataset, a)[5]
     lines = [place(first, "Ann"), place(faces_of(dataset, b)[5], "Ann"), place(first | {"time_s": 120.0}, "Ann")]
-    file.write_text("movie_id,time_s,x1,y1,x2,y2,identity\n" + "".join([*lines, place(first, "Ann"), lines[2]]))
+    file.write_text("movie_id,time_s,x1,y1,x2,y2,identity\n\n" + "".join([*lines, place(first, "Ann"), lines[2]]))
     ran = castmine("labels", "import", file, "-d", root, status=1)
     assert "labels of hamilton: 2 on tracks, 2 on no track" in ran.out
-    assert f"lines 2, 3, 5: hamilton, 'Ann' is on tracks {a} and {b}, which are seen together at " in ran.err
+    assert f"lines 3, 4, 6: hamilton, 'Ann' is on tracks {a} and {b}, which are seen together from frame " in ran.err
     assert "failed: 2 rows on no track:" in ran.err
-    assert [line.split(",")[0] for line in ran.err.splitlines()[-2:]] == [f"{file}: line {n}: hamilton" for n in (4, 6)]
+    assert [line.split(",")[0] for line in ran.err.splitlines()[-2:]] == [f"{file}: line {n}: hamilton" for n in (5, 7)]
     assert identities(dataset, "hamilton") == {a: "Ann", b: "Ann"}
 
     file.write_text(f"movie_id,track_id,identity\nhamilton,{a},Ann\nhamilton,{b},Ann\n")

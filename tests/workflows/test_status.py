@@ -311,7 +311,7 @@ def test_a_failure_of_a_movie_that_is_gone_is_told_with_what_clears_it(
     root, films, out = harvested.copy(tmp_path), tmp_path / "films", tmp_path / "failures.json"
     films.mkdir()
     dataset = Dataset.open(root)
-    for number, names in enumerate((("here", "it's gone"), ("elsewhere",))):
+    for number, names in enumerate((("here", "it's gone", "hamilton"), ("elsewhere",))):
         corpus = films / f"{number}.csv"
         corpus.write_text("movie_id,uri\nhere,here.mp4\nelsewhere,elsewhere.mp4\n")
         retry = harvest_again(str(corpus), "bundled", load_config())
@@ -324,12 +324,14 @@ def test_a_failure_of_a_movie_that_is_gone_is_told_with_what_clears_it(
     found = json.loads(out.read_text())
     again = [f"castmine harvest {films}/{n}.csv --dataset {root} --models bundled --retry-failed" for n in (1, 0)]
     assert found["retry"] == {"harvest": again}, "each by the run that tells of it; of what is gone none"
+    assert found["gone"].pop("hamilton") == "", "to forget it would remove what was harvested of it before"
     assert set(found["gone"]) == {"it's gone", "unknown"}, "not listed any more; of no journal, and no file there"
     said = castmine("failures", "-d", root).out
     assert "it's gone: not in its corpus any more" in said
     for command in found["gone"].values():
         castmine(*shlex.split(command)[1:], "--yes")
-    assert "not in its corpus" not in castmine("failures", "-d", root).out
+    (left,) = (line for line in castmine("failures", "-d", root).out.splitlines() if "not in its corpus" in line)
+    assert left == "hamilton: not in its corpus any more, as seen from here; its earlier harvest stands"
 
 
 def test_failures_that_do_not_stand_any_more_are_not_shown(castmine: Castmine, harvested: Harvested) -> None:

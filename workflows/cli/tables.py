@@ -112,8 +112,9 @@ def import_labels(
     """Attach identities to tracks, by number or by place; they outlive every re-harvest.
 
     Those of each movie that the file names replace the movie's earlier ones. A place is a box in pixels of the frame at
-    that time; a track's number stands below its picture in the cast sheet. Rows that name no track are told, with exit
-    status 1; a name on two tracks that are seen together is told, and taken all the same.
+    that time; a track's number stands below its picture in the cast sheet. Places with no track are told, with exit
+    status 1; a movie or a track number that is not there refuses the file. A name on two tracks that are seen together
+    is told, and taken all the same.
     """
     from harvest.dataset.read import Dataset
     from workflows.labels import import_labels as run

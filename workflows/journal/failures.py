@@ -34,7 +34,8 @@ class Failures:
     retry: dict[str, tuple[str, ...]]
     """The commands that try again, by kind of work: clusterings of several names or settings have one each."""
     gone: dict[str, str]
-    """By movie_id, the commands that clear failures of movies of which there is nothing left to try again."""
+    """By movie_id, the commands that clear failures of movies of which there is nothing left to try again: empty where
+    an earlier harvest of it stands, which the command would remove too."""
 
     def counts(self) -> list[tuple[str, str, int]]:
         """(kind of work, error, movies), the most frequent first."""
@@ -66,8 +67,11 @@ def read_failures(root: str) -> Failures:
             command.replace("--dataset DIR", f"--dataset {quote(root)}") for command in dict.fromkeys(commands)
         )
     gone = {failure.movie_id for failure in harvests} - {failure.movie_id for failure in left}
-    forget = {name: f"castmine forget {quote(name)} --dataset {quote(root)}" for name in sorted(gone)}
-    return Failures(found, retry, forget)
+    clears = {
+        name: "" if dataset.record(name) else f"castmine forget {quote(name)} --dataset {quote(root)}"
+        for name in sorted(gone)
+    }
+    return Failures(found, retry, clears)
 
 
 def _journals(store: Store, movies: Collection[str]) -> dict[str, Journal]:
@@ -133,5 +137,5 @@ def print_failures(failures: Failures) -> None:
         for command in commands:
             out.print(f"try again ({kind}): {command}", markup=False, soft_wrap=True)
     for movie_id, command in failures.gone.items():
-        said = "not in its corpus any more, as seen from here; what clears it"
-        out.print(f"{movie_id}: {said}: {command}", markup=False, soft_wrap=True)
+        clears = f"what clears it: {command}" if command else "its earlier harvest stands"
+        out.print(f"{movie_id}: not in its corpus any more, as seen from here; {clears}", markup=False, soft_wrap=True)
