@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from collections import Counter
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -294,6 +295,8 @@ def test_a_forgotten_movie_is_in_no_journal(harvested: Harvested, tmp_path: Path
     journal = latest_journal(store)
     assert journal
     assert "hamilton" not in journal.movies
+    states = Counter(movie.state for movie in journal.movies.values())
+    assert {state: number for state, number in journal.counts.items() if number} == dict(states)
     assert not any("hamilton" in movie.message for movie in journal.movies.values())
 
 

@@ -151,14 +151,15 @@ def strike_from_journals(store: Store, movie_id: str) -> None:
     for path in map(journal_path, run_ids(store)):
         try:
             noted = json.loads(store.get(path))
-            movies = dict(noted["movies"])
+            movies, counts = dict(noted["movies"]), dict(noted["counts"])
         except FileNotFoundError:
             continue
         except (ValueError, KeyError, TypeError):
             store.delete(path)
             continue
-        if movies.pop(movie_id, None) is not None:
-            left = json.dumps(noted | {"movies": movies}, indent=1, ensure_ascii=False)
+        if (struck := movies.pop(movie_id, None)) is not None:
+            counts[struck["state"]] = max(0, counts.get(struck["state"], 0) - 1)
+            left = json.dumps(noted | {"movies": movies, "counts": counts}, indent=1, ensure_ascii=False)
             store.put(path, left.encode() + b"\n")
 
 
