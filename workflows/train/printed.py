@@ -25,6 +25,9 @@ def trained(summary: TrainSummary) -> None:
     if confused := card.held_out.get("equal_error"):
         change = f"{confused.before:.2%} → {confused.after:.2%}"
         out.print(f"  held out: {change} of pairs confused (equal error: one person taken for two, or two for one)")
+        if confused.after >= confused.before:
+            out.print("  these are faces of one track or one frame: whether people are known again in other scenes,")
+            out.print("  castmine verify shows where there are labels")
     if rho := card.held_out.get("rho"):
         out.print(f"  held out: correlation ρ of a track's tracklets {rho.before:.4f} → {rho.after:.4f}")
     threshold = "none" if card.threshold is None else f"{card.threshold:.4f}"
