@@ -66,7 +66,7 @@ def cluster_movie(
     found = np.full(len(tracks), UNKNOWN, dtype=np.int64)
     if len(seen):
         found[seen] = METHODS[method].cluster(tracks.take(seen) if len(seen) < len(tracks) else tracks, stop, config)
-    labels = most_seen_first(found)
+    labels = most_tracks_first(found)
     return Cast(
         labels=labels,
         clusters=int(labels.max(initial=-1)) + 1,
@@ -76,7 +76,7 @@ def cluster_movie(
     )
 
 
-def most_seen_first(labels: Integers) -> Integers:
+def most_tracks_first(labels: Integers) -> Integers:
     """Renumber clusters by falling number of tracks, ties by lowest track; −1 stays."""
     found, first, counts = np.unique(labels[labels >= 0], return_index=True, return_counts=True)
     order = np.lexsort((first, -counts))

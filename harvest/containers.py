@@ -86,9 +86,9 @@ def reason(error: Exception) -> str:
 def broken(error: Exception, message: str) -> VideoDecodeError:
     """What to raise where a file could not be read on: what the system refused (its disk, its permissions, memory) says
     nothing of the video."""
-    systems = isinstance(error, OSError | MemoryError | MovieOutOfReachError)
-    if isinstance(error, av.FFmpegError) and error.errno == errno.EPERM:
-        systems = False  # -1, by which older decoders say that data is bad; a file that is kept from us is EACCES
+    # -1, by which older decoders say that data is bad, reads as EPERM; a file that is kept from us is EACCES
+    decoders = isinstance(error, av.FFmpegError) and error.errno == errno.EPERM
+    systems = isinstance(error, OSError | MemoryError | MovieOutOfReachError) and not decoders
     return MovieOutOfReachError(message) if systems else VideoDecodeError(message)
 
 

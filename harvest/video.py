@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import decord
 import numpy as np
 
 from harvest.containers import (
@@ -77,9 +76,11 @@ def open_video(
     announced = announcement(path)
     if announced.format == "mpegts" and ends_inside_a_packet(path):
         raise VideoDecodeError(f"{path}: the file ends inside a packet (truncated? copy it again)")
-    context = _decord_context(device)
-    if device.startswith("cuda") and announced.seekable:
-        reader: VideoReader = DecordReader(path, context, num_threads)
+    gpu = _gpu(device)
+    if gpu is not None and announced.seekable:
+        import decord
+
+        reader: VideoReader = DecordReader(path, decord.gpu(gpu), num_threads)
         packets = reader.facts.frames
     else:
         stream = ForwardStream(path, num_threads, announced.timed)
@@ -90,10 +91,14 @@ def open_video(
 
 
 def check_decode_device(device: str) -> None:
-    """Raise VideoDecodeError at start, not in mid-movie, if decord cannot decode on `device` (cpu, cuda, cuda:1)."""
-    context = _decord_context(device)
+    """Raise VideoDecodeError at start, not in mid-movie, if `device` (cpu, cuda, cuda:1) cannot decode."""
+    gpu = _gpu(device)
+    if gpu is None:
+        return
+    import decord
+
     try:
-        decord.ndarray.empty((1,), ctx=context)
+        decord.ndarray.empty((1,), ctx=decord.gpu(gpu))
     except Exception as error:
         raise VideoDecodeError(
             f"decode.device is {device}, but decord cannot use it ({_first_line(error)}). "
@@ -101,11 +106,12 @@ def check_decode_device(device: str) -> None:
         ) from error
 
 
-def _decord_context(device: str) -> object:
+def _gpu(device: str) -> int | None:
+    """Number of the GPU that decodes; None: the CPU does, for which nobody waits for decord to be loaded."""
     kind, _, number = device.partition(":")
     if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
         raise VideoDecodeError(f"decode.device is {device!r}, which is none of cpu, cuda, cuda:N")
-    return decord.gpu(int(number or 0)) if kind == "cuda" else decord.cpu(0)
+    return int(number or 0) if kind == "cuda" else None
 
 
 def _check_whole(path: Path, announced: Announcement, facts: VideoFacts, packets: int) -> None:
@@ -136,6 +142,8 @@ def _check_holes(path: Path, facts: VideoFacts, longest_pause_s: float) -> None:
 
 
 def _open_decord(path: Path, context: object, num_threads: int) -> Any:
+    import decord
+
     decord.logging.set_level(decord.logging.QUIET)
     try:
         return decord.VideoReader(str(path), ctx=context, num_threads=num_threads, fault_tol=ANY_REPEATED_FRAME)

@@ -5,7 +5,7 @@ import pytest
 
 from cluster.config import ClusterConfig
 from cluster.constraints import Stop
-from cluster.movie import cluster_movie, most_seen_first
+from cluster.movie import cluster_movie, most_tracks_first
 from harvest.errors import ConfigError, DatasetError
 
 ALL_PAIRS = np.argwhere(np.triu(np.ones((4, 4)), k=1))
@@ -34,8 +34,8 @@ def test_cast(rows, links, stop, labels, clusters):
 
 
 def test_ties_in_size_go_to_the_lowest_track_and_unknown_stays_unknown():
-    assert most_seen_first(np.array([5, -1, 2, 2, 5, 7, 7, 7])).tolist() == [1, -1, 2, 2, 1, 0, 0, 0]
-    assert most_seen_first(np.array([-1, -1])).tolist() == [-1, -1]
+    assert most_tracks_first(np.array([5, -1, 2, 2, 5, 7, 7, 7])).tolist() == [1, -1, 2, 2, 1, 0, 0, 0]
+    assert most_tracks_first(np.array([-1, -1])).tolist() == [-1, -1]
 
 
 def test_two_runs_give_the_same_bytes():

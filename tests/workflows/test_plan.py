@@ -17,7 +17,7 @@ from harvest.faces import Pack
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from workflows.config import Config, load_config
 from workflows.harvest.plan import MovieState, Selection, plan_harvest
-from workflows.harvest.quarantine import is_held_against, tried_with
+from workflows.harvest.quarantine import is_held_against, settings_digest, tried_with
 from workflows.harvest.run import harvest
 
 PACK = Pack("pack", "insightface", (), "hash of the pack", 0.5)
@@ -187,7 +187,7 @@ def test_a_movie_that_cost_as_many_workers_as_allowed_is_left_out_until_asked_or
     movie = Movie("hangs", str(tmp_path / "hangs.mp4"))
 
     def note(attempts: int, error: str = "WorkerLostError") -> None:
-        again = tried_with(movie, PACK, CONFIG)
+        again = tried_with(movie, settings_digest(PACK, CONFIG))
         note_failure(dataset.store, "hangs", movie.uri, "harvest", error, "hung", attempts, tried_with=again)
 
     def planned(config: Config = CONFIG, selection: Selection = Selection()) -> str:

@@ -41,9 +41,10 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     embedded = embed_movie(dataset, movie, tracks, model, job, needs_faces)
     named = identities(dataset, job.movie_id)
     stop = _stop(job, movie, named, embedded.threshold)
-    found = earlier or _clustered(job, tracks, _spans(dataset, movie), embedded, stop, model.card if model else None)
+    seconds, frames = _spans(dataset, movie)
+    found = earlier or _clustered(job, tracks, seconds, embedded, stop, model.card if model else None)
     names = [named.get(int(track)) for track in tracks.track_ids]
-    metrics = score_movie(found.labels, names, tracks.cannot_link, _frames(dataset, movie))
+    metrics = score_movie(found.labels, names, tracks.cannot_link, frames)
     answer = replace(found.answer, metrics=metrics)
     digest = labels_digest(dataset, movie)
     notes = {
@@ -136,16 +137,11 @@ def _curve(
     return {"method": method, "clusters": curve.clusters.tolist(), **scores}
 
 
-def _spans(dataset: Dataset, movie: MovieRecord) -> NDArray[np.float64]:
-    """(n, 2) when each track begins and ends, seconds, by track_id."""
-    times = dataset.read_shard(movie.shards["tracks"], ["start_s", "end_s"])
-    return np.stack([times["start_s"].to_numpy(), times["end_s"].to_numpy()], axis=1).astype(np.float64)
-
-
-def _frames(dataset: Dataset, movie: MovieRecord) -> NDArray[np.int64]:
-    """(n,) frames that each track spans, by track_id."""
-    spans = dataset.read_shard(movie.shards["tracks"], ["start_frame", "end_frame"])
-    return np.asarray(spans["end_frame"].to_numpy() - spans["start_frame"].to_numpy(), dtype=np.int64)
+def _spans(dataset: Dataset, movie: MovieRecord) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """By track_id: (n, 2) when each track begins and ends, seconds; (n,) frames that it spans."""
+    found = dataset.read_shard(movie.shards["tracks"], ["start_s", "end_s", "start_frame", "end_frame"])
+    start_s, end_s, start, end = (found[name].to_numpy() for name in ("start_s", "end_s", "start_frame", "end_frame"))
+    return np.stack([start_s, end_s], axis=1).astype(np.float64), np.asarray(end - start, dtype=np.int64)
 
 
 def _table(job: ClusterJob, tracks: TrackSet, labels: NDArray[np.int64], model: str) -> pa.Table:

@@ -15,7 +15,7 @@ from harvest.faces import Pack
 from harvest.identity import config_hash, harvest_id, source_stamp
 from harvest.storage import is_remote
 from workflows.config import Config
-from workflows.harvest.quarantine import tried_with, why_left_out
+from workflows.harvest.quarantine import settings_digest, tried_with, why_left_out
 
 AT_ONCE = 16
 """Movies of a bucket that are looked at together: each takes some answers of 20 to 50 ms."""
@@ -85,13 +85,14 @@ def plan_harvest(
     failed = {failure.movie_id: failure for failure in dataset.failures() if failure.kind == "harvest"}
     if selection.retry_failed:
         movies = [movie for movie in movies if movie.movie_id in failed]
+    settings = settings_digest(pack, config)
     records = {} if selection.force else {record.movie_id: record for record in dataset.records()}
 
     def plan(movie: Movie) -> MovieState:
         record, failure = records.get(movie.movie_id), failed.get(movie.movie_id)
         if record and is_current(record, movie, pack, config):
             return _settled(dataset, record, failure, movie) if settle else _unchanged(record, movie)
-        tried = tried_with(movie, pack, config)
+        tried = tried_with(movie, settings)
         asked = selection.retry_failed or selection.force
         if not asked and (left_out := why_left_out(failure, tried, config.run.attempts)):
             return MovieState(movie, "failed", message=left_out)

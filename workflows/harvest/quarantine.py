@@ -3,6 +3,7 @@
 import hashlib
 import json
 from importlib.metadata import version
+from typing import Any
 
 from harvest.corpus import Movie
 from harvest.dataset.records import FailureRecord
@@ -25,15 +26,21 @@ def is_held_against(error: BaseException, config: Config) -> bool:
     return name == QUARANTINING or (name == UNDECODABLE and config.decode.device == "cpu")
 
 
-def tried_with(movie: Movie, pack: Pack, config: Config) -> str:
-    """Digest of the file and of all that decides how a worker fares with it; empty where the file is out of reach."""
+def settings_digest(pack: Pack, config: Config) -> str:
+    """Digest of all that decides how a worker fares with a file, but for the file."""
+    limits = config.run.model_dump(include={"memory_gb", "memory_excess", "stall_s", "device", "batch"})
+    return _digest([config_hash(config.harvest), config.decode.model_dump(), pack.hash, limits, version("castmine")])
+
+
+def tried_with(movie: Movie, settings: str) -> str:
+    """Digest of the file and of the settings, of `settings_digest`; empty where the file is out of reach."""
     try:
-        stamp = source_stamp(movie.uri)
+        return _digest([movie.uri, source_stamp(movie.uri).model_dump(), settings])
     except VideoDecodeError:
         return ""
-    limits = config.run.model_dump(include={"memory_gb", "memory_excess", "stall_s", "device", "batch"})
-    settings = [config_hash(config.harvest), config.decode.model_dump(), pack.hash, limits, version("castmine")]
-    facts = [movie.uri, stamp.model_dump(), *settings]
+
+
+def _digest(facts: list[Any]) -> str:
     return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """A run's journal as a file: `_runs/<run id>.json` in the dataset. Any machine may read it, while it runs and after."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -151,14 +152,14 @@ def strike_from_journals(store: Store, movie_id: str) -> None:
     for path in map(journal_path, run_ids(store)):
         try:
             noted = json.loads(store.get(path))
-            movies, counts = dict(noted["movies"]), dict(noted["counts"])
+            movies, counts = dict(noted["movies"]), Counter(noted.get("counts"))
         except FileNotFoundError:
             continue
         except (ValueError, KeyError, TypeError):
             store.delete(path)
             continue
         if (struck := movies.pop(movie_id, None)) is not None:
-            counts[struck["state"]] = max(0, counts.get(struck["state"], 0) - 1)
+            counts -= Counter([struck["state"]])
             left = json.dumps(noted | {"movies": movies, "counts": counts}, indent=1, ensure_ascii=False)
             store.put(path, left.encode() + b"\n")
 
