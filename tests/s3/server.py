@@ -4,6 +4,8 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from threading import Lock
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -23,6 +25,8 @@ class MoodyServer:
         self._refusals: dict[str, int] = {}
         """By bucket; -1: until told otherwise."""
         self._asked: dict[str, Counter[str]] = {}
+        self._puts = Lock()
+        """One at a time, as in S3: moto looks whether a conditional put may be, and then puts, in two steps."""
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
@@ -35,7 +39,8 @@ class MoodyServer:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start("503 Service Unavailable", [("Content-Type", "application/xml"), ("Content-Length", str(len(BUSY)))])
             return [BUSY]
-        return self._inner(environ, start)
+        with self._puts if method == "PUT" else nullcontext():
+            return self._inner(environ, start)
 
     def _control(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """POST {bucket: refusals}; the answer is what was asked so far, by bucket and method."""
