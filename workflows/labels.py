@@ -31,6 +31,8 @@ class LabelChange:
     """… and the names on two tracks that are seen together, which were taken all the same."""
     replaced: int = 0
     """Earlier labels of the movie, which an import takes the place of."""
+    not_carried: str = ""
+    """Why the tracks of a new harvest have none of the labels, in a sentence; they stay as they are."""
 
 
 def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
@@ -58,23 +60,32 @@ def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
         labels = (one_identity_a_track if by_track(rows) else gather)([row.label for row in placed])
         missed = nameless(placed, labels, movie, index)
         doubts = doubled(placed, labels, dataset.read_shard(movie.shards["links"]), movie)
-        table = dataset.derived(RUN, RUN, movie_id)
-        found.append((movie, labels, missed, doubts, 0 if table is None else table.num_rows))
+        earlier = dataset.derived_record(RUN, RUN, movie_id)
+        replaced = earlier.shard.rows if earlier and earlier.harvest_id == movie.harvest_id else 0
+        found.append((movie, labels, missed, doubts, replaced))
     return [  # all of the file is right, or none counts
-        replace(put_labels(dataset, movie, labels), missed=missed, doubts=doubts, replaced=earlier)
-        for movie, labels, missed, doubts, earlier in found
+        replace(put_labels(dataset, movie, labels), missed=missed, doubts=doubts, replaced=replaced)
+        for movie, labels, missed, doubts, replaced in found
     ]
 
 
 def attach_labels(dataset: Dataset) -> list[LabelChange]:
-    """Carry labels over to the current harvest of every movie that was harvested since they were attached."""
+    """Carry labels over to the current harvest of every movie that was harvested since they were attached.
+
+    What goes wrong with one movie is in its change, and the others' are carried over. Raises DatasetError where the
+    records cannot be read.
+    """
     current = {record.movie_id: record for record in dataset.records()}
     changes = []
     for record in dataset.derived_records(RUN):
         movie = current.get(record.movie_id)
         if movie and movie.harvest_id != record.harvest_id:
-            labels = attach(from_table(dataset.read_shard(record.shard)), _index(dataset, movie))
-            changes.append(put_labels(dataset, movie, labels))
+            try:
+                labels = attach(from_table(dataset.read_shard(record.shard)), _index(dataset, movie))
+                changes.append(put_labels(dataset, movie, labels))
+            except (DatasetError, FileNotFoundError) as error:
+                said = f"labels of {record.movie_id} are not on its new tracks: {error}; see castmine doctor"
+                changes.append(LabelChange(record.movie_id, 0, 0, not_carried=said))
     return changes
 
 

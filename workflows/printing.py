@@ -35,6 +35,9 @@ def imported(counts: list[ImportedCounts], dataset: str) -> None:
 
 def labelled(changes: Iterable[LabelChange]) -> None:
     for change in changes:
+        if change.not_carried:
+            err.print(f"warning: {change.not_carried}", style="yellow", markup=False)
+            continue
         lost = f", {change.lost} on no track (kept for the next harvest)" if change.lost else ""
         earlier = f"; {change.replaced} earlier ones replaced" if change.replaced else ""
         out.print(f"labels of {change.movie_id}: {change.attached} on tracks{lost}{earlier}", markup=False)

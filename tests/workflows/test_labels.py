@@ -5,9 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from harvest.dataset.commit import put_derived_record, put_movie_record
 from harvest.dataset.read import Dataset
 from tests.workflows.conftest import Castmine, Harvested
-from workflows.labels import LabelChange, identities, import_labels
+from workflows.labels import LabelChange, attach_labels, identities, import_labels
 
 
 def faces_of(dataset: Dataset, track_id: int) -> list[dict[str, float]]:
@@ -113,3 +114,33 @@ def test_labels_survive_a_harvest_with_other_tracks_and_what_is_lost_is_said_and
     said = castmine(*command).out
     assert f"labels of hamilton: {len(named)} on tracks" in said
     assert identities(Dataset.open(root), "hamilton") == named
+
+
+def test_lost_labels_of_one_movie_are_told_and_those_of_the_others_carried_over(
+    castmine: Castmine, harvested: Harvested, root: Path
+) -> None:
+    """Two movies of the same tracks, both harvested since they were labelled; of one the file of labels is gone."""
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+    movie = dataset.record("hamilton")
+    assert movie
+    put_movie_record(dataset.store, movie.model_copy(update={"movie_id": "another"}))
+    file.write_text("movie_id,track_id,identity\nhamilton,0,Ann\nanother,0,Ann\n")
+    import_labels(file, dataset)
+    for labels in dataset.derived_records("labels"):
+        put_derived_record(dataset.store, labels.model_copy(update={"harvest_id": "earlier"}))
+        if labels.movie_id == "hamilton":
+            dataset.store.delete(labels.shard.path)
+
+    ran = castmine("harvest", harvested.corpus, "-d", root, "--models", harvested.models)
+    assert ran.err.startswith("warning: labels of hamilton are not on its new tracks: ")
+    assert "labels of another: 1 on tracks\n" in ran.out
+    (lost,) = attach_labels(dataset)
+    assert lost.movie_id == "hamilton"
+    assert lost.not_carried
+
+    file.write_text("movie_id,track_id,identity\nhamilton,0,Bob\n")
+    assert import_labels(file, dataset) == [LabelChange("hamilton", 1, 0)]
+    labels_now = dataset.derived_record("labels", "labels", "hamilton")
+    assert labels_now
+    dataset.store.delete(labels_now.shard.path)
+    assert import_labels(file, dataset) == [LabelChange("hamilton", 1, 0, replaced=1)], "lost ones can be given again"
