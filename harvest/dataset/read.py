@@ -126,13 +126,15 @@ class Dataset:
         return self.read_shard(record.shard)
 
     def read_shard(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
-        """The rows of a shard. Raises DatasetError, FileNotFoundError."""
-        with said_plainly(self.store.full(shard.path)), self.store.open(shard.path) as file:
-            try:
+        """The rows of a shard. Raises DatasetError where it is lost, or not whole."""
+        path, remedy = self.store.full(shard.path), f"castmine doctor --dataset {self.root} says what to do"
+        try:
+            with said_plainly(path), self.store.open(shard.path) as file:
                 return pq.read_table(file, columns=columns)
-            except pa.ArrowInvalid as error:
-                path, remedy = self.store.full(shard.path), f"castmine doctor --dataset {self.root}"
-                raise DatasetError(f"{path}: is not whole ({error}); {remedy} says what to do") from error
+        except FileNotFoundError as error:
+            raise DatasetError(f"{path}: is lost, though a record names it; {remedy}") from error
+        except pa.ArrowInvalid as error:
+            raise DatasetError(f"{path}: is not whole ({error}); {remedy}") from error
 
     def snapshot(self) -> Snapshot:
         """One consistent view of the whole dataset: what its records name at this moment."""
