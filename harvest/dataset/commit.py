@@ -54,23 +54,29 @@ def put_shard(store: Store, name: str, table: pa.Table, movie_id: str, prefix: s
 def commit_movie(store: Store, tables: Mapping[str, pa.Table], at: str | None = None, **fields: Any) -> MovieRecord:
     """Write a movie's tables and make them visible at once. `fields` are those of `MovieRecord` but shards and time.
 
+    What was said of earlier failures of the movie, of any work and run, ends with it.
+
     Args:
         at: the time of the commit, as `now` writes it; None: the present.
     """
     shards = {
         name: put_shard(store, name, table, fields["movie_id"], fields["harvest_id"]) for name, table in tables.items()
     }
-    return put_movie_record(store, MovieRecord(shards=shards, committed_at=at or now(), **fields))
-
-
-def put_movie_record(store: Store, record: MovieRecord) -> MovieRecord:
-    """The commit itself; what was said of earlier failures of the movie, of any work and run, ends with it."""
-    store.put(movie_record_path(record.movie_id), record.to_json())
+    record = put_movie_record(store, MovieRecord(shards=shards, committed_at=at or now(), **fields))
     with suppress(DatasetError):  # it is committed, and stays so; the next harvest takes back what is left of them
         noted = f"{file_name(record.movie_id)}.json"
         for path in store.files("records/failures"):
             if PurePosixPath(path).name == noted:
                 store.delete(path)
+    return record
+
+
+def put_movie_record(store: Store, record: MovieRecord) -> MovieRecord:
+    """The commit itself. Alone it changes what is said of a movie whose tables stay: a failure to harvest it ends with
+    it, what failed on those tables stays."""
+    store.put(movie_record_path(record.movie_id), record.to_json())
+    with suppress(DatasetError):
+        store.delete(failure_record_path(record.movie_id, "harvest"))
     return record
 
 

@@ -71,6 +71,16 @@ def test_a_movie_that_could_not_be_read_for_a_while_is_no_failure_any_more(datas
     assert dataset.failures() == []
 
 
+def test_a_changed_title_ends_no_failure_of_what_was_made_of_the_tracks(dataset: Dataset, movie: Movie) -> None:
+    note_failure(dataset.store, "m", movie.uri, "probe", "VideoDecodeError", "m.mp4: Permission denied", 1)
+    note_failure(dataset.store, "m", "", "cluster", "DatasetError", "m: no labels", 1, run="hac")
+    assert state(replace(movie, title="M"), dataset) == "skipped"
+    assert [(failure.kind, failure.run) for failure in dataset.failures()] == [("cluster", "hac")]
+    record = dataset.record("m")
+    assert record
+    assert record.facts.title == "M"
+
+
 def test_a_failure_stays_while_its_movie_is_to_be_done(dataset: Dataset, movie: Movie) -> None:
     note_failure(dataset.store, "m", movie.uri, "harvest", "VideoDecodeError", "m.mp4: no frame", 1)
     changed = CONFIG.model_copy(update={"harvest": CONFIG.harvest.model_copy(update={"stride": 2})})
