@@ -17,9 +17,10 @@ from harvest.dataset.snapshot import Snapshot
 from harvest.dataset.views import connect
 from harvest.errors import QueryError
 from tests.harvest.small_dataset import MOVIE, make
-from workflows.sql.answers import SHOWN_ROWS, Format, write_result
+from workflows.sql.answers import Format, write_result
 from workflows.sql.prompt import answer, print_queries, print_schema, prompt
 from workflows.sql.select import batches, named_queries, open_locked, run_query
+from workflows.sql.table import SHOWN_ROWS
 
 SECRET = "a word that stands in a file outside the dataset"
 

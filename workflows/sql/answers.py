@@ -14,18 +14,12 @@ from typing import Any, Literal, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from harvest.errors import QueryError
+from workflows.sql.table import SHOWN_ROWS, print_rows
 
 Format = Literal["table", "csv", "json", "parquet"]
-SHOWN_ROWS = 1000
-"""Rows of a printed table; what is left out is said. A thousand are more than anyone reads and take rich 1 s."""
-_SHOWN_ITEMS = 4
-"""Items of a list in a printed table, so that an embedding stays on one line."""
 _PIPE_WIDTH = 100_000
 """Columns of a table that goes to a file or pipe: nothing is folded there."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -33,38 +27,37 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 Batches = Iterator[pa.RecordBatch]
 
 
-def write_result(result: pa.Table | tuple[Batches, pa.Schema], format: Format, out: Path | None = None) -> None:
-    """Write an answer to `out`, or to standard output.
+def write_result(result: pa.Table | tuple[Batches, pa.Schema], format: Format, out: Path | None = None) -> int:
+    """Write an answer to `out`, or to standard output. The number of rows that were read of it.
 
     Raises:
         QueryError: `out` cannot be written, Parquet without `out`, or a type that the format has no word for.
     """
-    rows, schema = (iter(result.to_batches()), result.schema) if isinstance(result, pa.Table) else result
+    batches, schema = (iter(result.to_batches()), result.schema) if isinstance(result, pa.Table) else result
+    read = 0
+
+    def counted() -> Batches:
+        nonlocal read
+        for batch in batches:
+            read += batch.num_rows
+            yield batch
+
     if format == "parquet":
         if out is None:
             raise QueryError("parquet is binary: name a file with --out FILE")
         with _readable_errors(out):
-            _write_parquet(rows, schema, out)
-        return
+            _write_parquet(counted(), schema, out)
+        return read
     with _readable_errors(out), _opened(out) as file:
-        {"table": write_table, "csv": _write_csv, "json": _write_json}[format](rows, schema, file)
+        {"table": _write_table, "csv": _write_csv, "json": _write_json}[format](counted(), schema, file)
+    return read
 
 
-def write_table(rows: Batches, schema: pa.Schema, file: TextIO) -> None:
+def _write_table(rows: Batches, schema: pa.Schema, file: TextIO) -> None:
     """A table for the eye: long lists cut, bytes counted, at most SHOWN_ROWS rows and a word on what is missing."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for field in schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        table.add_column(Text(_printable(field.name)), justify="right" if number else "left", overflow="fold")
-    count = 0
-    for row in islice((row for batch in rows for row in _row_values(batch)), SHOWN_ROWS + 1):
-        count += 1
-        if count <= SHOWN_ROWS:
-            table.add_row(*(Text(_shown(value)) for value in row))
+    first = list(islice((row for batch in rows for row in _row_values(batch)), SHOWN_ROWS + 1))
     console = Console(file=file, width=None if file.isatty() else _PIPE_WIDTH, highlight=False)
-    console.print(table)
-    more = f"the first {SHOWN_ROWS} rows; write all with --format csv --out FILE"
-    console.print(more if count > SHOWN_ROWS else f"{count} row{'' if count == 1 else 's'}")
+    print_rows(console, schema, first[:SHOWN_ROWS], more=len(first) > SHOWN_ROWS)
 
 
 def _write_csv(rows: Batches, schema: pa.Schema, file: TextIO) -> None:
@@ -120,26 +113,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return _as_json(value) if isinstance(value, bool | list | tuple | dict) else str(value)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    if isinstance(value, dict):
-        return ", ".join(f"{_shown(key)}: {_shown(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        more = [f"… {len(value)} in all"] if len(value) > _SHOWN_ITEMS else []
-        return "[" + ", ".join([_shown(item) for item in value[:_SHOWN_ITEMS]] + more) + "]"
-    return _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    """A title may hold escape sequences that would drive the terminal: what cannot be printed is dropped."""
-    return "".join(letter for letter in text if letter.isprintable() or letter == "\n")
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from rich.text import Text
 from harvest.dataset.snapshot import Snapshot
 from harvest.dataset.views import schema_rows, view_docs
 from harvest.errors import QueryError
+from workflows.console import err
 from workflows.sql.answers import Format, write_result
+from workflows.sql.emptiness import why_empty
 from workflows.sql.select import batches, named_queries, open_locked
 
 _GREETING = (
@@ -27,27 +29,33 @@ _GREETING = (
 Read = Callable[[str], str]
 
 
-def answer(snapshot: Snapshot, query: str | None, format: Format = "table", out: Path | None = None) -> None:
+def answer(
+    snapshot: Snapshot, query: str | None, format: Format = "table", out: Path | None = None, root: str = "DIR"
+) -> None:
     """Answer `query` (SQL or a shipped query's name); without one, a prompt on a terminal, else standard input's text.
+
+    `root`: the dataset, as commands name it that bring in what is missing.
 
     Raises:
         QueryError: as `run_query` and `write_result`; or `out` is a file of the dataset.
     """
     if query is None and sys.stdin.isatty():
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C stops a query, not the conversation
-        prompt(snapshot)
+        prompt(snapshot, root=root)
         return
     if out is not None and str(out.resolve()) in {os.path.realpath(file) for file in snapshot.files()}:
         raise QueryError(f"{out}: a file of the dataset is never overwritten; name another --out FILE")
     with open_locked(snapshot) as connection:
-        result = batches(connection, sys.stdin.read() if query is None else query)
+        text = sys.stdin.read() if query is None else query
+        result = batches(connection, text)
         try:
-            write_result(result, format, out)
+            if not write_result(result, format, out):
+                _say_why_empty(connection, text, root)
         except BrokenPipeError:  # `| head` has seen enough; keep Python from flushing into the closed pipe at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def prompt(snapshot: Snapshot, read: Read = input) -> None:
+def prompt(snapshot: Snapshot, read: Read = input, root: str = "DIR") -> None:
     """Questions and answers until .quit or the end of input; an error is a line, not an end."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (gives `input` its history and arrow keys)
@@ -59,7 +67,7 @@ def prompt(snapshot: Snapshot, read: Read = input) -> None:
                 text = _entry(read)
                 if text == ".quit":
                     return
-                _reply(connection, console, text)
+                _reply(connection, console, text, root)
             except EOFError:
                 return
             except KeyboardInterrupt:
@@ -89,13 +97,20 @@ def print_queries(console: Console) -> None:
     console.print(table)
 
 
-def _reply(connection: duckdb.DuckDBPyConnection, console: Console, text: str) -> None:
+def _reply(connection: duckdb.DuckDBPyConnection, console: Console, text: str, root: str) -> None:
     if text == ".schema":
         print_schema(console)
     elif text == ".queries":
         print_queries(console)
-    elif text:
-        write_result(batches(connection, text), "table")
+    elif text and not write_result(batches(connection, text), "table"):
+        _say_why_empty(connection, text, root)
+
+
+def _say_why_empty(connection: duckdb.DuckDBPyConnection, query: str, root: str) -> None:
+    """On standard error: what was asked for is whole without it."""
+    reason = why_empty(connection, query, root)
+    if reason:
+        err.print(reason, markup=False)
 
 
 def _entry(read: Read) -> str:

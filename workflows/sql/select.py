@@ -115,7 +115,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         raise QueryError(f"query: {_one_line(reason)}; {_REMEDY}")
     if len(tree["statements"]) != 1:
         raise QueryError(f"query: {len(tree['statements']) or 'no'} statements in one; {_REMEDY}")
-    for part in _parts(tree["statements"]):
+    for part in parts(tree["statements"]):
         _check_part(part)
 
 
@@ -129,7 +129,7 @@ def _check_part(part: dict[str, Any]) -> None:
             raise QueryError(f"query: the function {name} is not open here; {_REMEDY}")
 
 
-def _parts(tree: Any) -> Iterator[dict[str, Any]]:
+def parts(tree: Any) -> Iterator[dict[str, Any]]:
     """Every object in a JSON tree."""
     waiting = [tree]
     while waiting:
