@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from harvest.dataset.records import MovieRecord
-from harvest.labels import FaceIndex, Label
+from harvest.labels import MATCH_IOU, FaceIndex, Label
+from harvest.track import iou
 from workflows.label_rows import LabelRow
 
 LINES = 3
@@ -20,7 +22,7 @@ def nameless(rows: Sequence[LabelRow], taken: Sequence[Label], movie: MovieRecor
     for row in rows:
         identity, track = row.label.identity, row.label.track_id
         if track is None:
-            reason = _nearest(row, movie, index)
+            reason = beyond_film(row, movie) or _nearest(row, movie, index)
         elif owners[track] != identity:
             reason = f"track {track} is {owners[track]!r} by {_told(lines[track, owners[track]])}"
         else:
@@ -43,14 +45,33 @@ def doubled(rows: Sequence[LabelRow], taken: Sequence[Label], links: pa.Table, m
     return tuple(remarks)
 
 
+def beyond_film(row: LabelRow, movie: MovieRecord) -> str:
+    """In words that a place on no track lies before or after the film, where no harvest will find a face; else
+    nothing."""
+    if row.label.track_id is not None or not row.label.anchors:
+        return ""
+    time_s, length_s = row.label.anchors[0].time_s, movie.facts.duration_s
+    if time_s < 0:
+        return "before the film begins"
+    return f"past the end of the film, which is {length_s:.2f} s long" if time_s > length_s else ""
+
+
 def _nearest(row: LabelRow, movie: MovieRecord, index: FaceIndex) -> str:
-    near = index.nearest(row.label.anchors[0])
+    place = row.label.anchors[0]
+    near = index.nearest(place)
     if near is None:
         return "the movie has no track"
     track, at = near
-    width, height = movie.facts.width, movie.facts.height
-    box = " ".join(str(round(side)) for side in (at.x1 * width, at.y1 * height, at.x2 * width, at.y2 * height))
-    return f"no track there; the nearest is track {track}, at {at.time_s:.2f} s in box {box}"
+    frame = np.array([movie.facts.width, movie.facts.height] * 2)
+    there = np.array([at.x1, at.y1, at.x2, at.y2]) * frame
+    overlap = float(iou(there, np.array([place.x1, place.y1, place.x2, place.y2]) * frame))
+    then = abs(at.time_s - place.time_s) <= 1 / movie.facts.fps
+    told = f", which it overlaps by {overlap:.2f}" if then else ""
+    box = " ".join(f"{side:.0f}" for side in there)
+    return (
+        f"no track there (it takes an overlap, IoU, of {MATCH_IOU:g}); the nearest is track {track}, at "
+        f"{at.time_s:.2f} s in box {box}{told}"
+    )
 
 
 def _owners(taken: Sequence[Label]) -> dict[int, str]:

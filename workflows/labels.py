@@ -9,7 +9,7 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.errors import DatasetError
 from harvest.labels import FaceIndex, Label, attach, from_table, gather, one_identity_a_track, to_table
-from workflows.label_remarks import doubled, nameless
+from workflows.label_remarks import beyond_film, doubled, nameless
 from workflows.label_rows import by_track, placed_rows, read_rows
 
 RUN = "labels"
@@ -39,7 +39,8 @@ def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
     """Take labels from a CSV; those of each movie that it names replace the movie's earlier ones.
 
     Columns: movie_id, track_id, identity; or movie_id, time_s, x1, y1, x2, y2, identity (seconds; px of the frame).
-    Optional: flags, words separated by spaces.
+    Optional: flags, words separated by spaces. A place on no track is kept, for a later harvest may find the face; one
+    beyond the film is not.
 
     Raises:
         CorpusError: not such a file. DatasetError: a movie or a track that the dataset has not.
@@ -57,7 +58,8 @@ def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
         assert movie is not None
         index = _index(dataset, movie)
         placed = placed_rows(rows, movie, index, file)
-        labels = (one_identity_a_track if by_track(rows) else gather)([row.label for row in placed])
+        kept = [row.label for row in placed if not beyond_film(row, movie)]
+        labels = (one_identity_a_track if by_track(rows) else gather)(kept)
         missed = nameless(placed, labels, movie, index)
         doubts = doubled(placed, labels, dataset.read_shard(movie.shards["links"]), movie)
         earlier = dataset.derived_record(RUN, RUN, movie_id)

@@ -50,8 +50,9 @@ def test_labels_by_place_find_the_tracks_that_are_there(root: Path) -> None:
     (change,) = import_labels(file, dataset)
     assert (change.attached, change.lost) == (len(lines) - 1, 1)
     (missed,) = change.missed
-    said = f"line {len(lines) + 1}: hamilton, 1 s, box 1 1 9 9, 'nobody': no track there; the nearest is track "
-    assert missed.startswith(said)
+    said = f"line {len(lines) + 1}: hamilton, 1 s, box 1 1 9 9, 'nobody': no track there (it takes an overlap, IoU, of "
+    assert missed.startswith(f"{said}0.5); the nearest is track ")
+    assert missed.endswith(", which it overlaps by 0.00")
     assert identities(dataset, "hamilton") == {track: f"person {track}" for track in tracks(dataset)}
 
 
@@ -73,7 +74,7 @@ def test_rows_on_no_track_are_told_one_by_one_and_so_are_people_who_are_seen_bes
     link = dataset.table("links", "hamilton").to_pylist()[0]
     a, b = link["track_a"], link["track_b"]
     first = faces_of(dataset, a)[5]
-    lines = [place(first, "Ann"), place(faces_of(dataset, b)[5], "Ann"), place(first | {"time_s": 120.0}, "Ann")]
+    lines = [place(first, "Ann"), place(faces_of(dataset, b)[5], "Ann"), place(first | {"time_s": 0.0}, "Ann")]
     file.write_text("movie_id,time_s,x1,y1,x2,y2,identity\n\n" + "".join([*lines, place(first, "Ann"), lines[2]]))
     ran = castmine("labels", "import", file, "-d", root, status=1)
     assert "labels of hamilton: 2 on tracks, 2 on no track" in ran.out
@@ -85,6 +86,35 @@ def test_rows_on_no_track_are_told_one_by_one_and_so_are_people_who_are_seen_bes
     file.write_text(f"movie_id,track_id,identity\nhamilton,{a},Ann\nhamilton,{b},Ann\n")
     ran = castmine("labels", "import", file, "-d", root)
     assert ran.err.startswith("warning: 1 pair of tracks of one name that are seen together:\n")
+
+
+def test_a_place_beyond_the_film_is_told_so_and_not_kept_for_a_harvest_that_could_never_hit_it(
+    castmine: Castmine, root: Path
+) -> None:
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+    seen = faces_of(dataset, 0)[5]
+    lines = [place(seen | {"time_s": time_s}, "Ann") for time_s in (seen["time_s"], 120.0, -1.0)]
+    file.write_text("movie_id,time_s,x1,y1,x2,y2,identity\n" + "".join(lines))
+    ran = castmine("labels", "import", file, "-d", root, status=1)
+    assert ran.out == "labels of hamilton: 1 on tracks\n"
+    past, before = ran.err.splitlines()[-2:]
+    record = dataset.record("hamilton")
+    assert record
+    assert past.endswith(f"'Ann': past the end of the film, which is {record.facts.duration_s:.2f} s long")
+    assert before.endswith("'Ann': before the film begins")
+    table = dataset.derived("labels", "labels", "hamilton")
+    assert table is not None
+    assert table["track_id"].to_pylist() == [0]
+
+
+def test_a_place_that_just_misses_a_face_is_told_by_how_much(root: Path) -> None:
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+    seen = faces_of(dataset, 0)[5]
+    width = seen["x2"] - seen["x1"]
+    beside = seen | {"x1": seen["x1"] + width * 2 / 3, "x2": seen["x2"] + width * 2 / 3}
+    file.write_text("movie_id,time_s,x1,y1,x2,y2,identity\n" + place(beside, "Ann"))
+    (change,) = import_labels(file, dataset)
+    assert change.missed[0].endswith(", which it overlaps by 0.20"), "a third of two boxes, of which 5 thirds are seen"
 
 
 def test_labels_survive_a_harvest_with_other_tracks_and_what_is_lost_is_said_and_kept(

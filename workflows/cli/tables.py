@@ -42,7 +42,7 @@ def sql(
     elif dataset is None:
         raise typer.BadParameter("name the dataset: --dataset DIR")
     else:
-        answer(Dataset.open(dataset).snapshot(), query, format_.value, out_file)
+        answer(Dataset.open(dataset).snapshot(), query, format_.value, out_file, dataset)
 
 
 @import_app.command("tracks")
@@ -112,9 +112,10 @@ def import_labels(
     """Attach identities to tracks, by number or by place; they outlive every re-harvest.
 
     Those of each movie that the file names replace the movie's earlier ones. A place is a box in pixels of the frame at
-    that time; a track's number stands below its picture in the cast sheet. Places with no track are told, with exit
-    status 1; a movie or a track number that is not there refuses the file. A name on two tracks that are seen together
-    is told, and taken all the same.
+    that time, and names the track whose box overlaps it most, by an IoU (intersection over union) of 0.5 or more; a
+    track's number stands below its picture in the cast sheet. Places with no track are told, with exit status 1; a
+    movie or a track number that is not there refuses the file. A name on two tracks that are seen together is told, and
+    taken all the same.
     """
     from harvest.dataset.read import Dataset
     from workflows.labels import import_labels as run
