@@ -2,6 +2,8 @@
 
 import sys
 
+import typer
+
 from harvest.errors import CastmineError, TooLittleDataError
 from workflows.cli import clustering, harvesting, keeping, learning, scale, tables
 from workflows.cli.app import app
@@ -23,16 +25,29 @@ ORDER = (
 app.registered_commands.sort(key=lambda command: ORDER.index(str(command.name or command.callback.__name__)))  # type: ignore[union-attr]
 
 
+def _wrong_usage(error: typer.TyperException) -> str:
+    """In a line what is wrong, and the help that tells more; nothing where help is what was printed instead."""
+    said = " ".join(error.format_message().split()).replace("Value error, ", "").removeprefix("Invalid value: ")
+    command = getattr(getattr(error, "ctx", None), "command_path", "castmine")
+    return said and f"{said.rstrip('.')} (see {command} --help)"
+
+
 def main() -> None:
-    """Run the command line; an error is one line, never a traceback."""
+    """Run the command line; an error is one line, never a traceback, and wrong usage is an error like any other."""
     listen()
     try:
-        app()
+        sys.exit(app(prog_name="castmine", standalone_mode=False))  # or typer prints errors of its own, in a box
     except (InterruptedRunError, SystemError) as error:
         interrupted = interruption(error)
         if not interrupted:
             raise
         err.print(str(interrupted))
+        sys.exit(INTERRUPTED)
+    except typer.TyperException as error:
+        if said := _wrong_usage(error):
+            err.print(f"error: {said}", markup=False)
+        sys.exit(USAGE)
+    except typer.Abort:
         sys.exit(INTERRUPTED)
     except CastmineError as error:
         err.print(f"[bold]{'refused' if isinstance(error, TooLittleDataError) else 'error'}[/bold]: ", end="")
