@@ -123,6 +123,18 @@ def test_what_a_run_takes_on(
     assert plan.force == selection.force
 
 
+def test_each_file_is_looked_at_once(dataset: Dataset, movie: Movie, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    real = source_stamp
+    for place in ("plan", "quarantine"):
+        monkeypatch.setattr(
+            f"workflows.harvest.{place}.source_stamp", lambda uri: looked_at.append(uri) or real(uri), raising=False
+        )
+    os.utime(movie.uri, (1, 1))  # a new file, which is to be done
+    assert state(movie, dataset) == "todo"
+    assert looked_at == [movie.uri]
+
+
 def test_only_looking_takes_nothing_over(dataset: Dataset, movie: Movie) -> None:
     note_failure(dataset.store, "m", movie.uri, "probe", "VideoDecodeError", "m.mp4: Permission denied", 1)
     renamed = replace(movie, title="M")
@@ -197,7 +209,7 @@ def test_a_movie_that_cost_as_many_workers_as_allowed_is_left_out_until_asked_or
     movie = Movie("hangs", str(tmp_path / "hangs.mp4"))
 
     def note(attempts: int, error: str = "WorkerLostError") -> None:
-        again = tried_with(movie, settings_digest(PACK, CONFIG))
+        again = tried_with(movie, source_stamp(movie.uri), settings_digest(PACK, CONFIG))
         note_failure(dataset.store, "hangs", movie.uri, "harvest", error, "hung", attempts, tried_with=again)
 
     def planned(config: Config = CONFIG, selection: Selection = Selection()) -> str:

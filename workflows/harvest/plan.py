@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from harvest.corpus import Movie
 from harvest.dataset.commit import put_movie_record
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import FailureRecord, MovieRecord, failure_record_path
+from harvest.dataset.records import FailureRecord, MovieRecord, SourceStamp, failure_record_path
 from harvest.errors import VideoDecodeError
 from harvest.faces import Pack
 from harvest.identity import config_hash, harvest_id, source_stamp
@@ -89,10 +88,10 @@ def plan_harvest(
     records = {} if selection.force else {record.movie_id: record for record in dataset.records()}
 
     def plan(movie: Movie) -> MovieState:
-        record, failure = records.get(movie.movie_id), failed.get(movie.movie_id)
-        if record and is_current(record, movie, pack, config):
+        record, failure, stamp = records.get(movie.movie_id), failed.get(movie.movie_id), _stamp(movie)
+        if record and is_current(record, movie, stamp, pack, config):
             return _settled(dataset, record, failure, movie) if settle else _unchanged(record, movie)
-        tried = tried_with(movie, settings)
+        tried = tried_with(movie, stamp, settings)
         asked = selection.retry_failed or selection.force
         if not asked and (left_out := why_left_out(failure, tried, config.run.attempts)):
             return MovieState(movie, "failed", message=left_out)
@@ -120,13 +119,18 @@ def segment_minutes(duration_s: float, movies: int, workers: int, longest: float
     return min(longest, max(share, SHORTEST_MINUTES))
 
 
-def is_current(record: MovieRecord, movie: Movie, pack: Pack, config: Config) -> bool:
+def is_current(record: MovieRecord, movie: Movie, stamp: SourceStamp | None, pack: Pack, config: Config) -> bool:
     """Whether a movie need not be harvested. A file whose size and time are as recorded is not read again."""
-    with suppress(VideoDecodeError):  # the worker finds it again, and it becomes a failure of this movie
-        if record.facts.uri == movie.uri and record.stamp == source_stamp(movie.uri):
-            wanted = harvest_id(record.content_hash, config_hash(config.harvest), pack.hash, pack.threshold)
-            return wanted == record.harvest_id
-    return False
+    wanted = harvest_id(record.content_hash, config_hash(config.harvest), pack.hash, pack.threshold)
+    return (record.facts.uri, record.stamp, record.harvest_id) == (movie.uri, stamp, wanted)
+
+
+def _stamp(movie: Movie) -> SourceStamp | None:
+    """None where the file cannot be looked at: the worker finds that again, and it becomes a failure of this movie."""
+    try:
+        return source_stamp(movie.uri)
+    except VideoDecodeError:
+        return None
 
 
 def _unchanged(record: MovieRecord, movie: Movie) -> MovieState:

@@ -6,10 +6,9 @@ from importlib.metadata import version
 from typing import Any
 
 from harvest.corpus import Movie
-from harvest.dataset.records import FailureRecord
-from harvest.errors import VideoDecodeError
+from harvest.dataset.records import FailureRecord, SourceStamp
 from harvest.faces import Pack
-from harvest.identity import config_hash, source_stamp
+from harvest.identity import config_hash
 from workflows.config import Config
 
 UNDECODABLE = "VideoDecodeError"
@@ -32,12 +31,9 @@ def settings_digest(pack: Pack, config: Config) -> str:
     return _digest([config_hash(config.harvest), config.decode.model_dump(), pack.hash, limits, version("castmine")])
 
 
-def tried_with(movie: Movie, settings: str) -> str:
+def tried_with(movie: Movie, stamp: SourceStamp | None, settings: str) -> str:
     """Digest of the file and of the settings, of `settings_digest`; empty where the file is out of reach."""
-    try:
-        return _digest([movie.uri, source_stamp(movie.uri).model_dump(), settings])
-    except VideoDecodeError:
-        return ""
+    return _digest([movie.uri, stamp.model_dump(), settings]) if stamp else ""
 
 
 def _digest(facts: list[Any]) -> str:
