@@ -57,15 +57,19 @@ def test_a_forward_pass_gives_every_frame_once_and_in_order(movie: Path) -> None
     "movie", [name for name in ENCODINGS if not name.startswith(("MPEG-TS", "AVI"))], indirect=True
 )
 def test_two_decoders_give_the_same_pictures(movie: Path) -> None:
-    """What decord decodes, which it does on a GPU only, is what PyAV does: from the start, and from a seek."""
-    reader = open_video(movie)
+    """What decord decodes, which it does on a GPU only, is what PyAV does: from the start, and from a seek.
+
+    Where groups of pictures are open, its seek leads to another frame, which the borders of segments show.
+    """
+    reader, middle = open_video(movie), FRAMES // 2
     by_decord = DecordReader(movie, decord.cpu(0), 1)
-    assert [frame_digest(image) for _, image in reader.frames(0)] == [
-        frame_digest(image) for _, image in by_decord.frames(0)
-    ]
-    ((at, image), (sought, drawn)) = next(reader.frames(FRAMES // 2)), next(by_decord.frames(FRAMES // 2))
-    assert at == sought == number_of(image)
-    assert number_of(drawn) != at or (image == drawn).all()
+    pictures = [frame_digest(image) for _, image in reader.frames(0)]
+    assert [frame_digest(image) for _, image in by_decord.frames(0)] == pictures
+    (at, image), (sought, drawn) = next(reader.frames(middle)), next(by_decord.frames(middle))
+    assert at == sought == middle
+    assert frame_digest(image) == pictures[middle]
+    assert frame_digest(drawn) == pictures[number_of(drawn)], "whichever it is"
+    assert number_of(drawn) == middle or "open" in movie.stem or "MPEG-2" in movie.stem
 
 
 AHEAD = """
