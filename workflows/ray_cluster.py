@@ -201,6 +201,14 @@ def largest_node_gb() -> float:
     return max((resources.get("memory", 0.0) for resources in _machines()), default=math.inf) / 1e9
 
 
+def places(memory_gb: float, gpus: float = 0.0) -> int:
+    """Workers of a core, so many GiB and such a share of a GPU that find room at once on the machines there are now."""
+    needs = {"CPU": 1.0, "memory": memory_gb * 2**30, "GPU": gpus}
+    needed = {name: amount for name, amount in needs.items() if amount}
+    every = [[has.get(name, 0) / amount for name, amount in needed.items()] for has in _machines()]
+    return sum(int(min(fits) + 1e-9) for fits in every)  # 1 / 0.1 is 10
+
+
 def share_gb(workers: int) -> float:
     """Memory that each of so many workers may declare so that all find a place at once, on machines of one size."""
     return largest_node_gb() / math.ceil(workers / max(1, len(_machines())))

@@ -43,7 +43,7 @@ def test_on_a_machine_that_harvests_all_that_is_needed_works(
     found = json.loads(out.read_text())
     assert found["broken"] == []
     works = {finding["what"] for finding in found["findings"] if finding["state"] == "works"}
-    assert works >= {"python", "packages", "decoders", "onnxruntime", "torch", "memory", "models", "ray"}
+    assert works >= {"python", "packages", "decoders", "onnxruntime", "torch", "workers", "models", "ray"}
     assert works >= {"dataset", "shards", "writing", "disk for the dataset"}
 
 
@@ -60,7 +60,7 @@ def test_a_gpu_that_was_asked_for_and_is_not_there_is_broken_and_not_a_slow_run(
 
 
 def test_workers_that_do_not_fit_into_memory_are_told_how_many_would() -> None:
-    found = machine.memory_and_disk(load_config(None, ["run.workers=3", "run.memory_gb=100000"]))[0]
+    (found,) = machine.memory(load_config(None, ["run.workers=3", "run.memory_gb=100000"]))
     assert found.state == "broken"
     assert "--workers 1" in found.remedy
 

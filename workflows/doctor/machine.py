@@ -1,11 +1,10 @@
-"""Checks of this machine: Python and packages, decoders, onnxruntime, torch, memory, Ray."""
+"""Checks of this machine: Python and packages, decoders, onnxruntime, torch, memory, disk."""
 
 import os
 import platform
 import shutil
 import sys
 import tempfile
-import time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -16,6 +15,8 @@ from workflows.doctor.finding import Finding
 
 LEAST_FREE_GB = 5.0
 """Free disk below which the doctor speaks up: Ray's session folder alone takes 1 GB in a long run †."""
+CUDA_ELSEWHERE = "cuda is asked of the machines that work"
+"""Of a head that only plans, which is right to have no GPU."""
 
 
 def packages() -> list[Finding]:
@@ -36,7 +37,7 @@ def packages() -> list[Finding]:
 
 
 def decoders() -> list[Finding]:
-    """The two decoders, loaded."""
+    """What reads video, and what cuts and turns its frames, loaded."""
     found = []
     for module, package in (("decord", "decord"), ("av", "av"), ("cv2", "opencv-python")):
         import_module(module)
@@ -44,8 +45,8 @@ def decoders() -> list[Finding]:
     return [Finding("decoders", "works", ", ".join(found))]
 
 
-def inference(config: Config) -> list[Finding]:
-    """onnxruntime, and whether it has the device that is asked for."""
+def inference(config: Config, elsewhere: bool = False) -> list[Finding]:
+    """onnxruntime, and whether it has the device that is asked for. `elsewhere`: the work is done by other machines."""
     import onnxruntime
 
     from harvest.faces.sessions import FOR_CUDA
@@ -57,12 +58,14 @@ def inference(config: Config) -> list[Finding]:
         said += "; onnxruntime and onnxruntime-gpu are both installed"
         return [Finding("onnxruntime", "broken", said, f"{FOR_CUDA}, or without a GPU the other alone")]
     if config.run.device == "cuda" and "CUDA" not in providers:
+        if elsewhere:
+            return [Finding("onnxruntime", "note", f"{said} on this machine; {CUDA_ELSEWHERE}")]
         return [Finding("onnxruntime", "broken", f"{said}; cuda was asked for", f"{FOR_CUDA}; or --device cpu")]
     return [Finding("onnxruntime", "works", said)]
 
 
-def training(config: Config) -> list[Finding]:
-    """torch, and its GPUs."""
+def training(config: Config, elsewhere: bool = False) -> list[Finding]:
+    """torch, and its GPUs. `elsewhere`: as in `inference`."""
     import torch
 
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -70,40 +73,25 @@ def training(config: Config) -> list[Finding]:
     if gpus:
         return [*found, Finding("GPU", "works", ", ".join(gpus))]
     needed = config.run.device == "cuda"
+    if needed and elsewhere:
+        return [*found, Finding("GPU", "note", f"torch sees none on this machine; {CUDA_ELSEWHERE}")]
     remedy = "check nvidia-smi and the driver; or --device cpu" if needed else ""
     return [*found, Finding("GPU", "broken" if needed else "absent", "torch sees none", remedy)]
 
 
-def memory_and_disk(config: Config) -> list[Finding]:
-    """Whether the workers fit, and where Ray and temporary files lie."""
+def memory(config: Config) -> list[Finding]:
+    """Whether the workers fit into this machine."""
     workers, each = config.run.workers or os.cpu_count() or 1, config.run.memory_gb
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     said = f"{total:.1f} GiB here; {workers} workers declare {workers} × {each:.1f} GiB"
     fits = total >= workers * each
     advice = "" if fits else f"--workers {max(int(total / each), 1)}, or --set run.memory_gb=…"
-    memory = Finding("memory", "works" if fits else "broken", said, advice)
-    return [memory, _disk("disk for Ray", Path(tempfile.gettempdir()))]
+    return [Finding("memory", "works" if fits else "broken", said, advice)]
 
 
-def ray(address: str | None, config: Config) -> list[Finding]:
-    """Whether a Ray answers at the address, or starts here."""
-    from workflows.ray_cluster import ray_cluster
-
-    where = address or os.environ.get("RAY_ADDRESS")
-    began = time.monotonic()
-    with ray_cluster(address, config.run.workers):
-        import ray as running
-
-        resources, nodes = running.cluster_resources(), [node for node in running.nodes() if node["Alive"]]
-        held = f"{resources.get('CPU', 0):.0f} cores, {resources.get('GPU', 0):.0f} GPUs"
-        memory = f"{resources.get('memory', 0) / 2**30:.0f} GiB for workers"
-        place = f"at {where}, {len(nodes)} nodes" if where else "started here"
-        said = f"{running.__version__} {place} in {time.monotonic() - began:.1f} s: {held}, {memory}"
-        gpus = resources.get("GPU", 0)
-    if config.run.device == "cuda" and gpus < config.run.gpus_per_worker:
-        remedy = "give Ray a node with a GPU (on a cluster that starts them on demand, this may be as it should)"
-        return [Finding("ray", "broken", f"{said}; cuda was asked for", remedy)]
-    return [Finding("ray", "works", said)]
+def disk() -> list[Finding]:
+    """Where Ray and temporary files lie."""
+    return [_disk("disk for Ray", Path(tempfile.gettempdir()))]
 
 
 def _disk(what: str, folder: Path) -> Finding:

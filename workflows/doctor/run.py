@@ -8,7 +8,7 @@ from rich.text import Text
 from harvest.errors import ConfigError
 from workflows.config import Config
 from workflows.console import out
-from workflows.doctor import dataset, machine, pack
+from workflows.doctor import cluster, dataset, machine, pack
 from workflows.doctor.finding import Check, Finding, examined
 
 COLOURS = {"works": "green", "note": "yellow", "absent": "yellow", "broken": "red"}
@@ -23,15 +23,17 @@ def examine(
     """
     if mend and not root:
         raise ConfigError("--repair: of which dataset? give --dataset DIR")
+    elsewhere = cluster.is_elsewhere(address)
     checks: list[tuple[str, Check]] = [
         ("packages", machine.packages),
         ("decoders", machine.decoders),
-        ("onnxruntime", lambda: machine.inference(config)),
-        ("torch", lambda: machine.training(config)),
-        ("memory", lambda: machine.memory_and_disk(config)),
+        ("onnxruntime", lambda: machine.inference(config, elsewhere)),
+        ("torch", lambda: machine.training(config, elsewhere)),
+        ("memory", lambda: [] if elsewhere else machine.memory(config)),
+        ("disk for Ray", machine.disk),
         ("packs", pack.packs_here),
-        ("models", lambda: pack.pack(models, config) if models else pack.pack_of(root, config)),
-        ("ray", lambda: machine.ray(address, config)),
+        ("models", lambda: pack.pack(models, config, elsewhere) if models else pack.pack_of(root, config, elsewhere)),
+        ("ray", lambda: cluster.ray(address, config)),
     ]
     if root:
         checks.append(("dataset", lambda: dataset.dataset(root, mend)))
