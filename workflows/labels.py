@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from harvest.dataset.commit import commit_derived
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
@@ -85,8 +87,8 @@ def attach_labels(dataset: Dataset) -> list[LabelChange]:
             try:
                 labels = attach(from_table(dataset.read_shard(record.shard)), _index(dataset, movie))
                 changes.append(put_labels(dataset, movie, labels))
-            except (DatasetError, FileNotFoundError) as error:
-                said = f"labels of {record.movie_id} are not on its new tracks: {error}; see castmine doctor"
+            except DatasetError as error:
+                said = f"labels of {record.movie_id} are not on its new tracks: {error}"
                 changes.append(LabelChange(record.movie_id, 0, 0, not_carried=said))
     return changes
 
@@ -102,8 +104,13 @@ def put_labels(dataset: Dataset, movie: MovieRecord, labels: Sequence[Label]) ->
 def identities(dataset: Dataset, movie_id: str) -> dict[int, str]:
     """Identity by track_id, where a person named it."""
     table = dataset.derived(RUN, RUN, movie_id)
-    labels = from_table(table) if table is not None else []
-    return {label.track_id: label.identity for label in labels if label.track_id is not None}
+    return {} if table is None else identities_in(table)
+
+
+def identities_in(labels: pa.Table) -> dict[int, str]:
+    """The same of a movie's `labels`."""
+    rows = labels.select(["track_id", "identity"]).to_pylist()
+    return {row["track_id"]: row["identity"] for row in rows if row["track_id"] is not None}
 
 
 def flags_by_track(dataset: Dataset, movie_id: str) -> dict[int, tuple[str, ...]]:
