@@ -37,5 +37,9 @@ class QueryError(CastmineError):
     """A query that is not one plain SELECT, or that DuckDB cannot answer."""
 
 
+class OtherTrainingError(ConfigError):
+    """A training that was stopped, to be gone on with, is not the one that is asked for."""
+
+
 class TooLittleDataError(CastmineError):
     """A corpus too small to learn or calibrate from without fitting noise."""

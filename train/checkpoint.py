@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from harvest.errors import ConfigError, DatasetError
+from harvest.errors import DatasetError, OtherTrainingError
 from train.fit import FitState
 
 SETTINGS, STATE = "settings.json", "state.safetensors"
@@ -29,13 +29,13 @@ class Checkpoints:
     def begin(self, settings: dict[str, Any], resume: bool) -> bool:
         """Make the folder ready; returns whether there is a state to go on from.
 
-        Raises ConfigError where the training to be resumed had other settings: the first that differs is named.
+        Raises OtherTrainingError where the training to be resumed had other settings: the first that differs is named.
         Raises DatasetError where the folder cannot be written.
         """
         wanted = json.loads(json.dumps(settings))
         if resume and (self.folder / SETTINGS).is_file():
             if changed := _changed(json.loads((self.folder / SETTINGS).read_text()), wanted):
-                raise ConfigError(
+                raise OtherTrainingError(
                     f"{self.folder}: cannot go on, {changed}; set that back, or leave out --resume to begin anew"
                 )
             return (self.folder / STATE).is_file()

@@ -30,6 +30,7 @@ class StageNote(BaseModel):
     """What was taken of each movie, as a digest, by movie_id."""
     outcome: Literal["done", "refused"]
     said: str
+    """What came of it. It names no movie that is not in `movies`: one that is forgotten is named nowhere."""
     made: str = ""
     """Digest of what came of it, where somebody else may change that."""
     at: str

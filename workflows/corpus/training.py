@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harvest.dataset.read import Dataset
-from harvest.errors import CastmineError, ConfigError, TooLittleDataError
+from harvest.errors import CastmineError, OtherTrainingError, TooLittleDataError
 from train.presets import RECIPES, filled, recipe
 from train.split import split_movies
 from workflows.config import Config
@@ -35,21 +35,22 @@ def train_stage(session: Session) -> StageOutcome:
     earlier, reason = inputs.note, _reason(inputs, places, config.corpus.renew_share)
     if earlier and not reason and not session.force:
         since = inputs.changes()
-        said = earlier.said + (f"; kept, {since} since" if since else "")
+        said = earlier.said + others + (f"; kept, {since} since" if since else "")
         return StageOutcome(STAGE, "unchanged" if earlier.outcome == "done" else "refused", said)
     session.start_ray()
     try:
         card = _learn(session, method, places.model)
     except TooLittleDataError as error:
-        said = f"{error}; going on with the pack itself{others}"
+        said = f"{error}; going on with the pack itself"
         _note(session, inputs, "refused", said)
-        return StageOutcome(STAGE, "refused", said, time.monotonic() - began)
+        return StageOutcome(STAGE, "refused", said + others, time.monotonic() - began)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", f"{error}; {_used(session)}", time.monotonic() - began)
-    said = f"{card.method} from {card.fitted_tracks} tracks of {len(card.fitted_movies)} movies{others}"
+    said = f"{card.method} from {card.fitted_tracks} tracks of {len(card.fitted_movies)} movies"
     _note(session, inputs, "done", said, weights_digest(places))
     figures = {"model": str(places.model), "card": card.model_dump(mode="json", exclude={"config", "curve"})}
-    return StageOutcome(STAGE, "done", f"{said} ({reason or 'forced'})", time.monotonic() - began, figures=figures)
+    done = f"{said}{others} ({reason or 'forced'})"
+    return StageOutcome(STAGE, "done", done, time.monotonic() - began, figures=figures)
 
 
 def _learn(session: Session, method: str, folder: Path) -> "ModelCard":
@@ -59,7 +60,7 @@ def _learn(session: Session, method: str, folder: Path) -> "ModelCard":
     root, config, address, pack = session.dataset.root, session.config, session.address, session.pack.hash
     try:
         return train(root, method, folder, config, address, resume=True, models_hash=pack).card
-    except ConfigError:  # what was stopped was another training; or the config is wrong, and that is raised once more
+    except OtherTrainingError:
         return train(root, method, folder, config, address, models_hash=pack).card
 
 
