@@ -11,6 +11,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -94,8 +95,19 @@ def table_of(*columns: str, left: int = 1) -> Table:
     """An empty table, its first `left` columns for words and the others for numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right")
+        table.add_column(column, justify="left" if number < left else "right", overflow="fold")  # never cut short
     return table
+
+
+def print_table(table: Table) -> None:
+    """Print a table without the last columns that the terminal has no room for, which are named: an id or a number
+    that is broken over lines cannot be read."""
+    unbounded, missing = out.options.update(max_width=10 * FILE_WIDTH), list[str]()
+    while len(table.columns) > 1 and Measurement.get(out, unbounded, table).maximum > out.width:
+        missing.insert(0, str(table.columns.pop().header))
+    out.print(table)
+    if missing:
+        out.print(f"no room for {', '.join(filter(None, missing))}: a wider terminal, or --json FILE, has all columns")
 
 
 def duration(seconds: float) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from harvest.config import Section
-from workflows.console import SHOWN, counted, err, out, table_of
+from workflows.console import SHOWN, counted, err, out, print_table, table_of
 
 if TYPE_CHECKING:  # a harvest, which prints its labels, does not load the importers
     from workflows.labels import LabelChange
@@ -21,16 +22,15 @@ def imported(counts: list[ImportedCounts], dataset: str) -> None:
     table = table_of("movie", "tracks", "cannot-links", "labels")
     for movie in counts[:SHOWN]:
         table.add_row(Text(movie.movie_id), str(movie.tracks), str(movie.links), str(movie.labels))
-    out.print(table)
+    print_table(table)
     if counts and not any(movie.links for movie in counts):
         out.print("no cannot-links: nothing here is known to be seen together, so no method has any to keep to")
     for movie in counts:
         if movie.carried or movie.lost:
             lost = f", {movie.lost} on tracks that are gone" if movie.lost else ""
             out.print(f"labels of {movie.movie_id} from before: {movie.carried} carried over{lost}", markup=False)
-    out.print(
-        f"{len(counts)} movies, {sum(movie.tracks for movie in counts)} tracks imported · {dataset}", markup=False
-    )
+    tracks = sum(movie.tracks for movie in counts)
+    out.print(f"{counted(len(counts), 'movie')}, {tracks} tracks imported · {dataset}", markup=False, soft_wrap=True)
 
 
 def labelled(changes: Iterable[LabelChange]) -> None:
@@ -58,6 +58,15 @@ def _listed(title: str, remarks: Sequence[str], file: Path, style: str = "yellow
         err.print(f"{title}{more}:", style=style, markup=False)
     for text in remarks[:SHOWN]:
         err.print(f"{file}: {text}", style=style, markup=False)
+
+
+def reported(pages: Sequence[Path], others: Sequence[Path]) -> None:
+    """Where the cast sheets are, and which beside them are `others`': left, and in no index."""
+    out.print(f"{counted(len(pages) - 1, 'cast sheet')}: open {pages[0]}", markup=False, soft_wrap=True)
+    if others:
+        remove = " ".join(quote(str(page)) for page in others)
+        told = f"{counted(len(others), 'sheet')} there of no movie of this dataset, left as found"
+        out.print(f"{told}; what removes it: rm {remove}", markup=False, soft_wrap=True)
 
 
 def configuration(rows: Iterable[tuple[str, Any, str]]) -> None:

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from rich.console import Console
 
 from tests.workflows.faults import wait_for
 from workflows import console
@@ -42,3 +43,18 @@ def test_a_log_says_how_long_it_will_take_once_that_is_known(
         shown.update(50, 100, "half")
         assert wait_for(lambda: said(50))
     assert lines[-1]["eta_s"] == pytest.approx(lines[-1]["elapsed_s"], abs=0.11), "half is done"
+
+
+@pytest.mark.parametrize(("columns", "missing"), [(40, ["tracks", "WCP"]), (50, ["WCP"]), (80, [])])
+def test_a_table_wider_than_the_terminal_leaves_out_its_last_columns_and_breaks_no_id(
+    monkeypatch: pytest.MonkeyPatch, columns: int, missing: list[str]
+) -> None:
+    monkeypatch.setattr(console, "out", Console(width=columns, highlight=False))
+    table = console.table_of("movie", "characters", "tracks", "WCP")
+    table.add_row("the_long_name_of_a_movie", "12", "3456", "0.912")
+    with console.out.capture() as said:
+        console.print_table(table)
+    shown = said.get()
+    assert "the_long_name_of_a_movie           12" in shown
+    assert [name for name in ("tracks", "WCP") if f"{name}   " not in shown and f"{name} \n" not in shown] == missing
+    assert (f"no room for {', '.join(missing)}: " in " ".join(shown.split())) == bool(missing)

@@ -62,6 +62,7 @@ def forget(
         forget_movie(opened, movie)
     out.print(f"{movie}: removed {shards}", markup=False)
     out.print("cast sheets, exports and models made from it are not in the dataset: remove or train them anew")
+    out.print("castmine report names the sheets that are left over")
     if not opened.store.is_local:
         out.print(f"other machines keep what they read of a bucket's records in {cache_folder()} until they read again")
     out.print("while its file is in the corpus, the next harvest brings it back")
@@ -96,5 +97,6 @@ def vacuum(
             found = run(opened, utc_clock(), grace)
     verb, size = "would remove" if dry_run else "removed", sum(each.bytes for each in found)
     young = "" if grace >= WRITING else "; what is younger than ten minutes stays"
-    out.print(f"{verb} {counted(len(found), 'file')}, {size / 2**20:.1f} MiB · {dataset}{young}", markup=False)
+    said = f"{verb} {counted(len(found), 'file')}, {size / 2**20:.1f} MiB · {dataset}{young}"
+    out.print(said, markup=False, soft_wrap=True)
     write_json(json_file, {"removed": [each.path for each in found], "bytes": size, "dry_run": dry_run})

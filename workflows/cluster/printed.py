@@ -8,7 +8,7 @@ from rich.text import Text
 
 from workflows.cluster.cautions import cautions
 from workflows.cluster.run import ClusterSummary
-from workflows.console import SHOWN, err, out, table_of
+from workflows.console import SHOWN, err, out, print_table, table_of
 
 SCORES = {
     "wcp": "WCP",
@@ -25,7 +25,7 @@ ASSIGNED = {"wcp_assigned": "WCP assigned", "pcr_assigned": "PCR assigned", "cov
 def clustered(summary: ClusterSummary) -> None:
     """The outcome of a clustering: a row per movie, with metrics where labels exist."""
     if summary.movies:
-        out.print(_table(summary))
+        print_table(_table(summary))
     tracks = sum(movie.tracks for movie in summary.movies)
     if summary.overall and summary.overall.tracks < tracks:
         out.print(f"scores count the {summary.overall.tracks} labelled tracks of {tracks}, and the people named there")

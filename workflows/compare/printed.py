@@ -9,7 +9,7 @@ from workflows.compare.columns import COLUMNS
 from workflows.compare.page import run_lines, shown_columns
 from workflows.compare.run import CompareSummary
 from workflows.compare.scored import ScoredMovie, ScoredRun
-from workflows.console import out, table_of
+from workflows.console import out, print_table, table_of
 
 
 def compared(summary: CompareSummary) -> None:
@@ -18,13 +18,13 @@ def compared(summary: CompareSummary) -> None:
     table = table_of("run", *(column.head for column in shown_columns(comparison)))
     for line in run_lines(comparison):
         table.add_row(Text(line.name), *(Text(text, "bold" if best else "") for text, best in line.cells))
-    out.print(table)
+    print_table(table)
     if comparison.tests:
         tests = table_of("run", "against", "difference of V", "p")
         for test in comparison.tests:
             row = (f"{test.found.difference:+.3f}", f"{test.found.p:.5f}")
             tests.add_row(Text(test.first), Text(test.second), *row)
-        out.print(tests)
+        print_table(tests)
         swapped = comparison.tests[0].found.swapped
         out.print(f"p: permutation test, {comparison.config.draws:,} draws, labels of {swapped} swapped")
     if not comparison.labelled:

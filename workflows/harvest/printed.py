@@ -1,11 +1,12 @@
 """What `castmine harvest` prints, and the same as JSON."""
 
 from dataclasses import asdict
+from shlex import quote
 from typing import Any
 
 from rich.text import Text
 
-from workflows.console import SHOWN, err, out, table_of
+from workflows.console import SHOWN, err, out, print_table, table_of
 from workflows.harvest.plan import MovieState
 from workflows.harvest.run import HarvestSummary
 from workflows.printing import labelled
@@ -19,9 +20,10 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
         for movie in done[:SHOWN]:
             counts = [movie.rows[name] for name in ("shots", "tracks", "links", "faces")]
             table.add_row(Text(movie.movie.movie_id), *map(str, counts), str(sum(movie.drops.values())))
-        out.print(table)
+        print_table(table)
         if len(done) > SHOWN:
-            out.print(f'… and {len(done) - SHOWN} more: castmine sql "select * from movies" --dataset {dataset}')
+            every = f'castmine sql "select * from movies" --dataset {quote(dataset)}'
+            out.print(f"… and {len(done) - SHOWN} more: {every}", markup=False, soft_wrap=True)
     for movie in summary.movies:
         if movie.state == "done" and not movie.seekable:
             out.print(
@@ -34,7 +36,8 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
     labelled(summary.labels)
     states = ", ".join(f"{summary.count(state)} {word}" for state, word in _STATES if summary.count(state))
     missing = f" · {len(summary.gone)} gone from the corpus" if summary.gone else ""
-    out.print(f"{states or 'nothing to do'}{missing} · {summary.seconds:.1f} s · {dataset}", markup=False)
+    took = f"{missing} · {summary.seconds:.1f} s · {dataset}"
+    out.print(f"{states or 'nothing to do'}{took}", markup=False, soft_wrap=True)
     if summary.not_pruned:
         err.print(f"failed: prune: {summary.not_pruned}", style="red", markup=False)
     for movie in summary.movies:

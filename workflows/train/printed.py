@@ -34,7 +34,7 @@ def trained(summary: TrainSummary) -> None:
     out.print(f"  threshold {threshold}: {card.calibration}", markup=False)
     if card.squared_radius is not None:
         out.print(f"  squared radius b {card.squared_radius:.4f}: balls merge up to 4b")
-    out.print(f"model: {summary.model} · {summary.seconds:.1f} s", markup=False)
+    out.print(f"model: {summary.model} · {summary.seconds:.1f} s", markup=False, soft_wrap=True)
 
 
 def train_json(summary: TrainSummary) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
-from workflows.console import err, out, table_of
+from workflows.console import err, out, print_table, table_of
 from workflows.verify.columns import columns
 from workflows.verify.figures import comparison_json
 from workflows.verify.run import VerifySummary
@@ -18,7 +18,7 @@ def verified(summary: VerifySummary) -> None:
     for number, row in enumerate(comparison.rows):
         figures = [Text(column.text(number), "bold" if column.is_best(number) else "") for column in found]
         table.add_row(Text(row.name), *figures)
-    out.print(table)
+    print_table(table)
     if comparison.unnamed:
         what = "some movies are not verified" if comparison.verified else "verification is absent"
         out.print(f"{what}: {comparison.unnamed}; castmine labels import brings names in", markup=False)
@@ -28,7 +28,7 @@ def verified(summary: VerifySummary) -> None:
         for note in row.notes:
             out.print(f"{row.name} {note}", markup=False)
     movies = f"mean over {len(comparison.verified)} of {len(comparison.movies)} movies"
-    out.print(f"{movies} · {summary.seconds:.1f} s: open {summary.page}", markup=False)
+    out.print(f"{movies} · {summary.seconds:.1f} s: open {summary.page}", markup=False, soft_wrap=True)
     for movie_id, message in comparison.failed.items():
         err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
 
