@@ -26,7 +26,7 @@ from tests.train.tracks import Movie, made_up_movie
 from tests.workflows.conftest import Castmine
 from tests.workflows.test_verify import dataset
 from train.checkpoint import Checkpoints
-from train.config import CalibrationConfig, FitConfig, MiningConfig, TrainConfig
+from train.config import CalibrationConfig, FitConfig, MiningConfig, SubspaceConfig, TrainConfig
 from train.normalise import l2_normalised
 from train.presets import filled, recipe
 from train.registry import WEIGHTS, ModelCard, load_model
@@ -259,8 +259,12 @@ def test_the_tracks_that_are_told_to_be_too_few_are_just_those_that_are_seen_tog
     import_tracks(tmp_path / "tracks.parquet", str(tmp_path / "dataset"))
     opened = Dataset.open(tmp_path / "dataset")
     said = "^6 tracks of 2 training movies are seen together .* take at least 32 such tracks"
-    with pytest.raises(TooLittleDataError, match=said):
+    sides = "harvest more movies .the dataset has 2 movies: 2 to learn from, 0 held out to check the model.$"
+    with pytest.raises(TooLittleDataError, match=f"{said}.*{sides}"):
         refuse_small(opened, opened.records(), Split(("one", "two"), ()), CONFIG.train, named=False)
+    single = CONFIG.train.model_copy(update={"subspace": SubspaceConfig(movies=1)})
+    with pytest.raises(TooLittleDataError, match="1 to learn from, 0 held out to check the model, 1 of another split"):
+        refuse_small(opened, opened.records(), Split(("one",), ()), single, named=True)
 
 
 def test_embeddings_shorter_than_the_views_are_a_corpus_like_any_other(tmp_path: Path) -> None:

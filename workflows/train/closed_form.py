@@ -9,6 +9,7 @@ from dataclasses import replace
 from train.centring import FaceCentring, fit_centring
 from train.subspace import Subspace, fit_subspace, refuse_too_little
 from workflows.train.corpus import Corpus, Learned
+from workflows.train.refusal import telling_sides
 
 CLOSED_FORM = "mvcorr-linear"
 """The method that needs no network, as `--method` names it; all others are recipes of train/presets.py."""
@@ -22,7 +23,8 @@ def solve(corpus: Corpus) -> Learned:
 
     Raises TooLittleDataError on fewer tracks or movies than `config.subspace` asks for.
     """
-    refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, corpus.config.subspace)
+    with telling_sides(corpus.split, len(corpus.records)):
+        refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, corpus.config.subspace)
     subspace = solve_for(corpus, corpus.split.train)
     untold = corpus.config.centring.degree is not None and subspace.centring is None
     return Learned(subspace, corpus.measure(subspace), notes=(UNTOLD,) if untold else ())

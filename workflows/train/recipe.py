@@ -20,6 +20,7 @@ from workflows.config import RunConfig
 from workflows.labels import RUN as LABELS
 from workflows.train.corpus import Corpus, Learned, Show
 from workflows.train.memory import fitting_gb
+from workflows.train.refusal import telling_sides
 from workflows.train.rows import Extent
 from workflows.train.workers import EXTENT, FitJob, fitted, run_fit
 
@@ -31,7 +32,8 @@ def learn(corpus: Corpus, name: str, out: Path, run: RunConfig, resume: bool, sh
     """
     chosen, config = recipe(name), corpus.config
     if not chosen.identities:
-        refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, config.subspace)
+        with telling_sides(corpus.split, len(corpus.records)):
+            refuse_too_little(corpus.total(corpus.base, corpus.split.train).sums, config.subspace)
     size, memory_gb = corpus.movie.embedding_size, _memory_gb(corpus, chosen, run)
     checkpoints = Checkpoints(_folder(out))
     job = FitJob(corpus.root, name, config, corpus.split, size, run.device, checkpoints.folder, memory_gb)

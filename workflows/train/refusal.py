@@ -3,7 +3,8 @@
 Told before Ray is started for it; what only mined tracks tell is refused later (`train.subspace.refuse_too_little`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
@@ -19,6 +20,25 @@ def refuse_small(dataset: Dataset, records: list[MovieRecord], split: Split, con
     """Raise TooLittleDataError where the training movies are too few, or what is to be learned from in them: people if
     `named`, else tracks that are seen together with another."""
     _refuse_few_movies(split, config.subspace)
+    with telling_sides(split, len(records)):
+        _refuse_few_within(dataset, records, split, config, named)
+
+
+@contextmanager
+def telling_sides(split: Split, movies: int) -> Iterator[None]:
+    """Add to a TooLittleDataError how the dataset's `movies` are split: what is counted there is of one side."""
+    try:
+        yield
+    except TooLittleDataError as error:
+        sides = f"{len(split.train)} to learn from, {len(split.validation)} held out to check the model"
+        neither = movies - len(split.train) - len(split.validation)
+        unused = f", {neither} of another split" if neither else ""
+        raise TooLittleDataError(f"{error} (the dataset has {counted(movies, 'movie')}: {sides}{unused})") from error
+
+
+def _refuse_few_within(
+    dataset: Dataset, records: list[MovieRecord], split: Split, config: TrainConfig, named: bool
+) -> None:
     if named:
         from train.identities import person
 
