@@ -335,6 +335,27 @@ def test_labels_that_cannot_be_used_are_refused_by_row(
     assert dataset.derived_records("labels") == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("corpus --only harvst", "Invalid value for '--only': 'harvst' is not one of 'harvest', 'train', 'cluster', "),
+        ("sql runs -d ds --format tabel", "Invalid value for '--format': 'tabel' is not one of 'table', 'csv', "),
+        ("harvest films -d ds --device gpu", "Invalid value for '--device': 'gpu' is not one of 'cpu', 'cuda'"),
+        ("harvest films", "Missing option '--dataset' / '-d' (see castmine harvest --help)"),
+        ("sql runs", "name the dataset: --dataset DIR (see castmine sql --help)"),
+        ("cluster -d ds --k-from many", "--k-from many: give threshold, labels, corpus, or a number of characters"),
+        ("labels import no.csv -d ds --jason x", "No such option: --jason"),
+        ("labels imprt", "No such command 'imprt'"),
+        ("vacuum -d ds --older-than soon", "'soon' is no time; write it as 90s, 30m, 24h or 7d"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_says_what_is_allowed(castmine: Castmine, arguments: str, said: str) -> None:
+    ran = castmine(*arguments.split(), status=2)
+    assert ran.err.startswith(f"error: {said}")
+    assert len(ran.err.splitlines()) == 1
+    assert ran.out == ""
+
+
 @pytest.mark.parametrize("option", ["--json", "--out"])
 def test_an_answer_that_cannot_be_written_is_one_line(
     castmine: Castmine, harvested: Harvested, tmp_path: Path, option: str
