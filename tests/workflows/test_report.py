@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from harvest.dataset.commit import commit_derived, commit_movie, note_failure
+from harvest.dataset.forget import forget
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts, SourceStamp
 from harvest.errors import DatasetError
@@ -31,7 +32,7 @@ from workflows.report.config import ReportConfig
 from workflows.report.contacts import choose_chip
 from workflows.report.pages import CastSheet, cast_sheet, index_page
 from workflows.report.timeline import axis_ticks, length, timecode
-from workflows.report.write import page_name, write_report
+from workflows.report.write import other_sheets, page_name, write_report
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "path", "circle", "use"}
 HOSTILE = "<script>alert(\"x\")</script> & 'Ünïcode' ../.."
@@ -178,6 +179,13 @@ def test_a_violated_cannot_link_is_told() -> None:
     of = sheet(clusters=clusters(dict.fromkeys(range(6), 0)))
     assert cast_of(of).characters[0].violations == 2
     assert "2 cannot-link pairs violated" in cast_sheet(of)
+
+
+def test_the_number_of_every_track_is_text_that_can_be_searched_and_copied() -> None:
+    page = cast_sheet(sheet())
+    text = Markup(page).text
+    assert all(f"track {number}" in text for number in range(6))
+    assert "attr(id)" not in page
 
 
 def test_the_sheet_says_what_was_dropped_and_what_is_unknown() -> None:
@@ -332,6 +340,21 @@ def test_a_report_has_a_sheet_per_movie_and_an_index_that_leads_there(dataset: D
     assert "VideoDecodeError" in index.text
     assert "Against the labels" in paths[2].read_text()
     assert "tracks that were too short" in paths[2].read_text()
+
+
+def test_sheets_of_movies_that_are_gone_are_told_and_every_other_file_is_let_be(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    _, gone, _ = pages = write_report(dataset, None, tmp_path / "out")
+    assert other_sheets(pages) == []
+    for name, text in (("notes.html", "<title>my notes · cast sheet</title>"), ("page.html", index_page([]))):
+        (tmp_path / "out" / name).write_text(text)
+    forget(dataset, "a/<b>")
+    left = write_report(dataset, None, tmp_path / "out")
+    assert [path.name for path in left] == ["index.html", "%69ndex.html"]
+    assert "a%252F%253Cb%253E.html" not in left[0].read_text()
+    assert other_sheets(left) == [gone]
+    assert gone.exists()
 
 
 def test_a_named_run_is_shown_and_an_unknown_one_is_refused_with_those_there_are(

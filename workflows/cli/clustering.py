@@ -17,7 +17,7 @@ from workflows.cli.options import (
     WorkersOption,
     settings,
 )
-from workflows.console import out, write_json
+from workflows.console import write_json
 from workflows.submitted import lasting
 
 
@@ -84,13 +84,18 @@ def report(
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
-    """Write a cast sheet per movie: an HTML page that opens anywhere, without a network."""
+    """Write a cast sheet per movie: an HTML page that opens anywhere, without a network.
+
+    Sheets in the folder of movies that the dataset no longer has are named, with the command that removes them.
+    """
     from harvest.dataset.read import Dataset
-    from workflows.report.write import write_report
+    from workflows.printing import reported
+    from workflows.report.write import other_sheets, write_report
 
     pages = write_report(Dataset.open(dataset), run, out_folder, settings(config, set_, None).report)
-    out.print(f"{len(pages) - 1} cast sheets: open {pages[0]}", markup=False, soft_wrap=True)
-    write_json(json_file, {"pages": [str(page) for page in pages]})
+    others = other_sheets(pages)
+    reported(pages, others)
+    write_json(json_file, {"pages": [str(page) for page in pages], "others": [str(page) for page in others]})
 
 
 @app.command(rich_help_panel=MAIN)

@@ -1,5 +1,7 @@
 """`castmine report`: a dataset and a run in, a folder of cast sheets out. The pages are built in `pages.py`."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from workflows.report.folder import unwritable
 from workflows.report.pages import CastSheet, IndexRow, cast_sheet, index_page
 
 INDEX = "index.html"
+HEAD_BYTES = 4096
+"""Of a page, in which its title stands."""
 
 
 def write_report(dataset: Dataset, run: str | None, out: str | Path, config: ReportConfig | None = None) -> list[Path]:
@@ -40,6 +44,23 @@ def write_report(dataset: Dataset, run: str | None, out: str | Path, config: Rep
     except OSError as error:
         raise unwritable(folder, error) from error
     return [folder / INDEX, *(folder / row.page for row in rows)]
+
+
+def other_sheets(pages: Sequence[Path]) -> list[Path]:
+    """Cast sheets beside these pages that are none of them: of movies that were forgotten, or of another dataset.
+
+    They are told, never removed: whose they are stands in no file.
+    """
+    folder = pages[0].parent
+    return sorted(path for path in folder.glob("*.html") if path not in pages and _is_sheet(path))
+
+
+def _is_sheet(path: Path) -> bool:
+    """Whether castmine made the page, as a cast sheet: its first lines say so."""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        return b'name="generator" content="castmine"' in head and "· cast sheet</title>".encode() in head
+    return False
 
 
 def choose_run(dataset: Dataset, run: str | None) -> str | None:
