@@ -337,6 +337,17 @@ def test_a_failure_of_a_movie_that_is_gone_is_told_with_what_clears_it(
     assert left == "hamilton: not in its corpus any more, as seen from here; its earlier harvest stands"
 
 
+def test_a_path_and_a_command_that_are_to_be_copied_are_printed_in_one_piece(
+    castmine: Castmine, harvested: Harvested, tmp_path: Path
+) -> None:
+    root, film = harvested.copy(tmp_path), "/films/" + "a-long-way-down/" * 12 + "film.mp4"
+    note_failure(Dataset.open(root).store, "film", film, "probe", "VideoDecodeError", f"{film}: no video in it", 1)
+    said = castmine("failures", "-d", root, COLUMNS="80").out.splitlines()
+    assert said[0].startswith("film · probe, tried once, last 20")
+    assert said[1] == f"  {film}: no video in it"
+    assert said[-1].endswith(f"as seen from here; what clears it: castmine forget film --dataset {root}")
+
+
 def test_failures_that_do_not_stand_any_more_are_not_shown(castmine: Castmine, harvested: Harvested) -> None:
     assert "no failure stands" in castmine("failures", "-d", harvested.dataset).out
 

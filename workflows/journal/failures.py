@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from harvest.corpus import list_corpus
@@ -23,13 +21,15 @@ from workflows.console import out
 from workflows.journal.records import Journal, read_journals
 
 SHOWN = 50
-"""Movies in the table; of more, the first ones."""
+"""Failures that are printed; of more, the first ones."""
 
 
 @dataclass(frozen=True)
 class Failures:
     """What stands as failed in a dataset."""
 
+    root: str
+    """The dataset."""
     found: list[FailureRecord]
     retry: dict[str, tuple[str, ...]]
     """The commands that try again, by kind of work: clusterings of several names or settings have one each."""
@@ -71,7 +71,7 @@ def read_failures(root: str) -> Failures:
         name: "" if dataset.record(name) else f"castmine forget {quote(name)} --dataset {quote(root)}"
         for name in sorted(gone)
     }
-    return Failures(found, retry, clears)
+    return Failures(root, found, retry, clears)
 
 
 def _journals(store: Store, movies: Collection[str]) -> dict[str, Journal]:
@@ -118,19 +118,19 @@ def failures_json(failures: Failures) -> dict[str, Any]:
 
 
 def print_failures(failures: Failures) -> None:
-    """A row per failure, how often each kind was met, and how to try again."""
+    """Each failure, how often each kind was met, how to try again; paths and commands in one piece, to be copied."""
     if not failures.found:
         out.print("no failure stands")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("movie", "where", "tries", "when", "what"):
-        table.add_column(name, justify="right" if name == "tries" else "left", no_wrap=name == "when")
     for failure in failures.found[:SHOWN]:
-        when = failure.at[:16].replace("T", " ")
-        table.add_row(Text(failure.movie_id), Text(failure.where), str(failure.attempts), when, Text(failure.message))
-    out.print(table)
+        tried = "once" if failure.attempts == 1 else f"{failure.attempts} times"
+        when = f"{failure.where}, tried {tried}, last {failure.at[:16].replace('T', ' ')} UTC"
+        out.print(Text(failure.movie_id, "bold").append(f" · {when}", "not bold"), soft_wrap=True)
+        out.print(Text(f"  {failure.message}"), soft_wrap=True)
     if len(failures.found) > SHOWN:
-        out.print(f'… and {len(failures.found) - SHOWN} more: castmine sql "select * from failures"', markup=False)
+        every = f'castmine sql "select * from failures" --dataset {quote(failures.root)} --format csv'
+        out.print(f"… and {len(failures.found) - SHOWN} more: {every}", markup=False, soft_wrap=True)
+    out.print()
     for kind, error, number in failures.counts():
         out.print(f"{number} × {error} ({kind})", markup=False)
     for kind, commands in failures.retry.items():
