@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from harvest.dataset.read import Dataset
+from harvest.dataset.read import MARKER, Dataset
 from harvest.dataset.snapshot import Snapshot
 from harvest.dataset.views import connect
 from harvest.errors import QueryError
@@ -359,14 +359,17 @@ def test_an_answer_that_cannot_be_written_says_why(
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_an_answer_is_never_written_over_a_shard(snapshot: Snapshot, root: Path) -> None:
-    (root / "link").symlink_to(snapshot.shards["tracks"][0])
-    try:
-        for out in (Path(snapshot.shards["tracks"][0]), root / "link"):
-            with pytest.raises(QueryError, match="never overwritten"):
-                answer(snapshot, "SELECT 1", "csv", out)
-    finally:
-        (root / "link").unlink()
+def test_an_answer_is_never_written_into_the_dataset(snapshot: Snapshot, root: Path, tmp_path: Path) -> None:
+    """Over its marker it could not be opened any more; and a link elsewhere may point at a file of it."""
+    link, elsewhere = tmp_path / "link", tmp_path / "elsewhere"
+    link.symlink_to(snapshot.shards["tracks"][0])
+    elsewhere.symlink_to(root)
+    for named in (str(root), f"file://{root}", str(elsewhere)):
+        for out in (root / MARKER, root / "records/movies/new.csv", elsewhere / MARKER, link):
+            with pytest.raises(QueryError, match="lies in the dataset"):
+                answer(snapshot, "SELECT 1", "csv", out, named)
+    with pytest.raises(QueryError, match="lies in the dataset"):
+        answer(snapshot, "SELECT 1", "csv", link, "s3://bucket/films")
 
 
 def test_a_query_is_read_from_standard_input_when_none_is_given(

@@ -37,14 +37,14 @@ def answer(
     `root`: the dataset, as commands name it that bring in what is missing.
 
     Raises:
-        QueryError: as `run_query` and `write_result`; or `out` is a file of the dataset.
+        QueryError: as `run_query` and `write_result`; or `out` lies in the dataset.
     """
     if query is None and sys.stdin.isatty():
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C stops a query, not the conversation
         prompt(snapshot, root=root)
         return
-    if out is not None and str(out.resolve()) in {os.path.realpath(file) for file in snapshot.files()}:
-        raise QueryError(f"{out}: a file of the dataset is never overwritten; name another --out FILE")
+    if out is not None and _is_of_dataset(out.resolve(), snapshot, root):
+        raise QueryError(f"{out}: lies in the dataset, where no answer is ever written; name another --out FILE")
     with open_locked(snapshot) as connection:
         text = sys.stdin.read() if query is None else query
         result = batches(connection, text)
@@ -53,6 +53,12 @@ def answer(
                 _say_why_empty(connection, text, root)
         except BrokenPipeError:  # `| head` has seen enough; keep Python from flushing into the closed pipe at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_of_dataset(out: Path, snapshot: Snapshot, root: str) -> bool:
+    """Whether it lies in its folder, or is one of its files, wherever links have put those."""
+    folder = Path(root.removeprefix("file://")).resolve()
+    return out.is_relative_to(folder) or str(out) in {os.path.realpath(file) for file in snapshot.files()}
 
 
 def prompt(snapshot: Snapshot, read: Read = input, root: str = "DIR") -> None:
