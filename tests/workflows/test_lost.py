@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 import ray
 from ray.cluster_utils import Cluster
+from ray.train.v2._internal.execution.failure_handling.default import DefaultFailurePolicy
+from ray.train.v2._internal.execution.failure_handling.failure_policy import FailureDecision
+from ray.train.v2.api.exceptions import PreemptionError, WorkerGroupError
+from ray.train.v2.api.preemption import PreemptionInfo
 
 from tests.workflows.faults import wait_for
 from tests.workflows.test_pool import STALL_S, Worker, job
+from workflows.config import RunConfig
 from workflows.lost import LOST, MachineLostError, WorkerLostError, first_line, is_machines_fault
 from workflows.pool import Job, Limits, Pool
 from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks, ray_cluster, share_gb
+from workflows.train.workers import failures_allowed
 
 MACHINE = {"object_store_memory": 100 * 2**20}
 
@@ -152,3 +158,13 @@ def test_a_worker_that_ends_on_a_machine_that_stays_is_lost_over_its_work(machin
     assert not is_machines_fault(killed.value, machine.node_id)
     machines.remove_node(machine, allow_graceful=True)
     wait_for(lambda: is_machines_fault(killed.value, machine.node_id))
+
+
+def test_a_machine_that_is_called_back_is_not_held_against_a_training_of_several_workers() -> None:
+    policy = DefaultFailurePolicy(failures_allowed(RunConfig(attempts=2, losses=3)))
+    called_back = PreemptionError(PreemptionInfo(None, {"a machine": [0]}))
+    lost = WorkerGroupError("a worker was lost", {0: RuntimeError()})
+    decided = [policy.make_decision(error) for error in (called_back, called_back, lost, called_back)]
+    assert decided == [FailureDecision.RETRY] * 4
+    for error in (called_back, lost):
+        assert policy.make_decision(error) == FailureDecision.RAISE, "once too often"

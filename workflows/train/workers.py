@@ -24,6 +24,7 @@ from workflows.train.rows import read_learning
 
 if TYPE_CHECKING:
     import torch
+    from ray.train import FailureConfig
 
 POLL_S = 0.5
 """How often the driver looks at how far the training is."""
@@ -52,7 +53,7 @@ class FitJob:
 
 def run_fit(job: FitJob, run: RunConfig, watch: Watch) -> None:
     """Train to the end, from the last checkpoint on where there is one; a lost worker is replaced `run.attempts` times,
-    and one that trains alone `run.losses` times more where its machine went.
+    and `run.losses` times more where its machine went: of several workers, only where it was called back.
 
     `watch` is called every half second. Raises CastmineError where the training cannot go on.
     """
@@ -164,7 +165,7 @@ def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError |
 
 def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | None:
     """Ray Train in a thread of its own: in the main thread it would take over Ctrl-C, and nobody could watch."""
-    from ray.train import FailureConfig, RunConfig as RayRunConfig, ScalingConfig  # isort: skip
+    from ray.train import RunConfig as RayRunConfig, ScalingConfig  # isort: skip
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.config import LoggingConfig
 
@@ -183,7 +184,7 @@ def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | No
         run_config=RayRunConfig(
             name="ray",
             storage_path=str(job.checkpoints),
-            failure_config=FailureConfig(max_failures=run.attempts - 1),
+            failure_config=failures_allowed(run),
             logging_config=LoggingConfig(log_level="CRITICAL"),
         ),
     )
@@ -201,6 +202,14 @@ def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | No
         thread.join(POLL_S)
         watch()
     return ended[0]  # type: ignore[no-any-return]
+
+
+def failures_allowed(run: RunConfig) -> "FailureConfig":
+    """What Ray Train puts up with. It tells a machine that is called back, which is not held against the training; one
+    that vanishes ends its workers' connections first, as a crash of one of them does."""
+    from ray.train import FailureConfig
+
+    return FailureConfig(max_failures=run.attempts - 1, max_preemption_failures=run.losses)
 
 
 def _loop(config: dict[str, Any]) -> CastmineError | None:
