@@ -89,7 +89,7 @@ def vacuum(
     from harvest.dataset.vacuum import vacuum as run
     from workflows.lease import lease_on, utc_clock
 
-    opened, grace = Dataset.open(dataset), age(older_than)
+    grace, opened = age(older_than), Dataset.open(dataset)
     if dry_run:
         found = litter(opened, utc_clock(), grace)
     else:
