@@ -10,11 +10,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvest.dataset.commit import commit_derived, commit_movie, note_failure
+from harvest.dataset.commit import commit_derived, commit_movie, note_failure, now, put_derived_record
 from harvest.dataset.forget import forget, remains
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieFacts, SourceStamp, file_name, movie_record_path, staging_folder
-from harvest.dataset.schema import SCHEMAS
+from harvest.dataset.records import (
+    DerivedRecord,
+    MovieFacts,
+    Shard,
+    SourceStamp,
+    derived_file_path,
+    file_name,
+    movie_record_path,
+    staging_folder,
+)
+from harvest.dataset.schema import DERIVED_FILES, DERIVED_TABLES, SCHEMAS
 from harvest.dataset.vacuum import litter, vacuum
 from harvest.dataset.views import connect
 from tests.harvest import small_dataset
@@ -26,12 +35,23 @@ START = datetime(2001, 1, 1, tzinfo=UTC)
 """Long before any real clock: what is younger was written in the step before."""
 
 
+def put_adaptation(dataset: Dataset, movie: str, harvest_id: str, content: bytes, at: str) -> None:
+    """As a clustering keeps what it has fitted to a movie: a file, and the record that names it."""
+    path = derived_file_path("adaptations", movie, f"tsiam-{harvest_id}-{content.hex()}.safetensors")
+    dataset.store.put(path, content)
+    shard = Shard(path=path, rows=1, bytes=len(content), digest=content.hex())
+    named = {"table": "adaptations", "run": "tsiam", "movie_id": movie, "harvest_id": harvest_id}
+    put_derived_record(dataset.store, DerivedRecord(**named, shard=shard, created_at=at))
+
+
 class History:
     """A dataset through the steps of an operator, and what must be true of it after each."""
 
     def __init__(self, root: str) -> None:
         self.dataset, self.root, self.at = Dataset.create(root), Path(root), START
         self.versions: dict[str, str] = {}
+        self.derived: dict[tuple[str, str], str] = {}
+        """Harvest that each derived table of a movie was made from."""
         self.readers: list[tuple[datetime, dict[str, list[str]]]] = []
         """When a reader began, and its files by movie."""
 
@@ -53,10 +73,24 @@ class History:
         self.versions[movie] = f"h{version}"
 
     def cluster(self, movie: str, number: int) -> None:
+        self.derive("clusters", "hac", movie, [{"movie_id": movie, "track_id": i} for i in range(number)])
+
+    def mine(self, movie: str, number: int) -> None:
+        self.derive("tracklets", "mvcorr", movie, [{"movie_id": movie, "track_id": i} for i in range(number)])
+
+    def label(self, movie: str, number: int) -> None:
+        self.derive("labels", "labels", movie, [{"movie_id": movie, "label_id": i} for i in range(number)])
+
+    def derive(self, table: str, run: str, movie: str, rows: list[dict[str, object]]) -> None:
         if movie in self.versions:
-            rows = [{"movie_id": movie, "track_id": i} for i in range(number)]
-            version, table = self.versions[movie], rows_table("clusters", rows)
-            commit_derived(self.dataset.store, "clusters", "hac", movie, version, table, at=self.at.isoformat())
+            made, at = rows_table(table, rows), self.at.isoformat()
+            commit_derived(self.dataset.store, table, run, movie, self.versions[movie], made, at=at)
+            self.derived[table, movie] = self.versions[movie]
+
+    def adapt(self, movie: str, number: int) -> None:
+        if movie in self.versions:
+            put_adaptation(self.dataset, movie, self.versions[movie], bytes([number]), self.at.isoformat())
+            self.derived["adaptations", movie] = self.versions[movie]
 
     def crash(self, movie: str, number: int) -> None:
         """Leave a shard that was never committed, a staged segment and half a file."""
@@ -73,6 +107,7 @@ class History:
     def forget(self, movie: str, number: int) -> None:
         forget(self.dataset, movie)
         self.versions.pop(movie, None)
+        self.derived = {key: version for key, version in self.derived.items() if key[1] != movie}
         for _, files in self.readers:
             files.pop(movie, None)
         assert not [path for path in self.root.rglob("*") if path.is_file() and movie in path.as_posix()]
@@ -86,14 +121,20 @@ class History:
 
     def check(self) -> None:
         assert {record.movie_id: record.harvest_id for record in self.dataset.records()} == self.versions
-        for file in self.dataset.snapshot().files():
+        made = [each for kind in (*DERIVED_TABLES, *DERIVED_FILES) for each in self.dataset.derived_records(kind)]
+        assert {(each.table, each.movie_id): each.harvest_id for each in made} == self.derived
+        files_made = [self.dataset.store.full(each.shard.path) for each in made]
+        for file in (*self.dataset.snapshot().files(), *files_made):
             assert os.path.exists(file), "a record names it"
         for began, files in self.readers:
             if self.at - began < GRACE:
                 assert all(os.path.exists(file) for each in files.values() for file in each), "a reader may read it"
 
 
-STEPS = (*("harvest", "cluster", "vacuum", "wait", "read") * 2, "crash", "forget")
+STEPS = (
+    *("harvest", "cluster", "vacuum", "wait", "read") * 2,
+    *("label", "mine", "adapt", "crash", "forget"),
+)
 
 
 ANY_STEP = st.tuples(st.sampled_from(STEPS), st.sampled_from(["alien", "alien", "brazil"]), st.integers(0, 3))
@@ -107,6 +148,8 @@ def steps(text: str) -> list[tuple[str, str, int]]:
 @settings(max_examples=40, deadline=None)
 @example(steps("harvest 0, wait 3, read 0, harvest 1, vacuum 0, wait 3, vacuum 0"))
 @example(steps("harvest 0, cluster 1, wait 3, read 0, cluster 2, vacuum 0, wait 3, vacuum 0"))
+@example(steps("harvest 0, adapt 1, label 1, mine 1, wait 3, adapt 2, label 2, vacuum 0, wait 3, vacuum 0"))
+@example(steps("harvest 0, adapt 1, label 1, wait 3, harvest 1, wait 3, vacuum 0, forget 0, vacuum 0"))
 @example(steps("harvest 0, wait 3, harvest 1, wait 1, harvest 0, wait 2, vacuum 0, wait 1, vacuum 0"))
 @example(steps("crash 0, wait 2, crash 1, wait 1, vacuum 0, wait 3, vacuum 0"))
 @given(st.lists(ANY_STEP, min_size=5, max_size=30))
@@ -171,10 +214,13 @@ def test_forgetting_a_movie_leaves_nothing_of_it_and_all_of_the_others(
     dataset = small_dataset.make(root)
     note_failure(dataset.store, MOVIE, "x", "cluster", "E", "message", 1)
     dataset.store.put(f"{staging_folder(MOVIE, 'h')}/0-10/segment.json", b"{}")
+    for movie_id, harvest_id in ((MOVIE, "h1"), ("lonely", "h2")):
+        put_adaptation(dataset, movie_id, harvest_id, b"fitted", now())
+        dataset.store.put(f"{staging_folder(movie_id)}/adapt-key.safetensors", b"half fitted")
     dataset.snapshot()
     others = {path for path in dataset.store.files("") if file_name(MOVIE) not in path}
     found = forget(dataset, MOVIE)
-    assert len(found.records) == 6, "movie, three runs, labels, a failure"
+    assert len(found.records) == 7, "movie, three runs, labels, an adaptation, a failure"
     assert set(dataset.store.files("")) == others
     connection = connect(dataset.snapshot())
     for view in ("movies", "shots", "tracks", "faces", "links", "clusters", "clusters_stale", "labels", "failures"):
