@@ -12,7 +12,7 @@ import yaml
 from workflows.cli import app
 from workflows.config import Config, load_config
 
-COMMAND = re.compile(r"(?:^|(?<=[\s;(]))(?:castmine|python -m workflows|(?:infra/ray/)?submit\.sh)\s.*")
+COMMAND = re.compile(r"(?:^|(?<=[\s;(]))(?:(?:[\w./]*bin/)?castmine|python -m workflows|(?:infra/ray/)?submit\.sh)\s.*")
 END = re.compile(r"&&|\|\|?|;|&|[12]?>.*")
 """A word at which a shell ends a command or its arguments."""
 
@@ -48,7 +48,7 @@ def _arguments(words: list[str]) -> list[str] | None:
         return None
     if words[:3] == ["python", "-m", "workflows"]:
         return words[3:]
-    return words[1:] if words and (words[0] == "castmine" or words[0].endswith("submit.sh")) else None
+    return words[1:] if words and words[0].endswith(("castmine", "submit.sh")) else None
 
 
 def of_yaml(path: Path) -> Iterator[list[str]]:

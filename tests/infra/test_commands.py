@@ -48,6 +48,7 @@ def test_each_file_that_runs_castmine_was_looked_at() -> None:
         ("cd x && castmine train -d a && castmine cluster -d a  # why", [["train", "-d", "a"], ["cluster", "-d", "a"]]),
         ('$ castmine harvest "films/*.mp4" \\\n  -d ds', [["harvest", "films/*.mp4", "-d", "ds"]]),
         ("ray job submit -- python -m workflows harvest /m -d /d", [["harvest", "/m", "-d", "/d"]]),
+        ("sudo --user=castmine .venv/bin/castmine vacuum -d ds", [["vacuum", "-d", "ds"]]),
         ("castmine status -d ds >> log && castmine config | less", [["status", "-d", "ds"], ["config"]]),
         ("# castmine is a name\nmkdir castmine\ndocker build -t castmine:1 .", []),
     ],

@@ -228,17 +228,6 @@ def test_a_pod_that_waits_for_a_night_ends_before_the_second_next() -> None:
     assert 86400 < cron["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] < 2 * 86400
 
 
-def test_the_crontab_has_a_schedule_a_user_and_a_command() -> None:
-    lines = [line for line in (INFRA / "cron/castmine.crontab").read_text().splitlines() if line[:1].isdigit()]
-    assert lines
-    for line in lines:
-        *schedule, user, command = line.split(maxsplit=6)
-        assert all(re.fullmatch(r"[\d*/,-]+", part) for part in schedule), line
-        assert user == "castmine"
-        assert "%" not in command, "cron takes a % for the end of the line"
-        assert "2>&1 ||" in command, "cron mails what is printed: heartbeats too, and every night"
-
-
 def test_a_submitted_job_takes_the_code_along_and_little_else() -> None:
     """What Ray packs of a checkout, by its own rules."""
     ignored = get_excludes_from_ignore_files(ROOT, include_gitignore=True)
