@@ -15,6 +15,7 @@ from workflows.console import SHOWN, counted, err, out, print_table, table_of
 
 if TYPE_CHECKING:  # a harvest, which prints its labels, does not load the importers
     from workflows.labels import LabelChange
+    from workflows.report.write import Report
     from workflows.tracks_import import ImportedCounts
 
 
@@ -60,9 +61,11 @@ def _listed(title: str, remarks: Sequence[str], file: Path, style: str = "yellow
         err.print(f"{file}: {text}", style=style, markup=False)
 
 
-def reported(pages: Sequence[Path], others: Sequence[Path]) -> None:
-    """Where the cast sheets are, and which beside them are `others`': left, and in no index."""
-    out.print(f"{counted(len(pages) - 1, 'cast sheet')}: open {pages[0]}", markup=False, soft_wrap=True)
+def reported(report: Report, others: Sequence[Path]) -> None:
+    """Where the cast sheets are, how many had to be written, and which beside them are `others`': left, in no index."""
+    sheets, written = len(report.sheets), len(report.written)
+    kept = f", {written} of them written, the others as they were" if written < sheets else ""
+    out.print(f"{counted(sheets, 'cast sheet')}{kept}: open {report.index}", markup=False, soft_wrap=True)
     if others:
         remove = " ".join(quote(str(page)) for page in others)
         told = f"{counted(len(others), 'sheet')} there of no movie of this dataset, left as found"

@@ -23,6 +23,7 @@ from workflows.config import load_config
 from workflows.journal.failures import read_failures
 from workflows.labels import import_labels
 from workflows.ray_cluster import ray_cluster
+from workflows.report.current import sheet_sources
 from workflows.report.write import read_sheet
 from workflows.sql.select import run_query
 
@@ -65,7 +66,8 @@ def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) ->
 def test_characters_are_numbered_as_the_cast_sheet_and_their_screen_time_show_them(root: str) -> None:
     run = cluster(root, "hac", CONFIG, k_from=3).run
     dataset = Dataset.open(root)
-    names = [person.name for person in read_sheet(dataset, dataset.records()[0], run).cast(CONFIG.report).characters]
+    (source,) = sheet_sources(dataset, run, CONFIG.report)
+    names = [person.name for person in read_sheet(dataset, source).cast(CONFIG.report).characters]
     assert names == [f"Character {number}" for number in range(1, len(names) + 1)]
     shown = run_query(dataset.snapshot(), "screen-time")["cluster_id"].to_pylist()
     assert shown == list(range(1, len(names) + 1))

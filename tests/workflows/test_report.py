@@ -30,9 +30,10 @@ from tests.workflows.report_tables import (
 from workflows.report.characters import Cast, gather_cast
 from workflows.report.config import ReportConfig
 from workflows.report.contacts import choose_chip
+from workflows.report.current import page_name
 from workflows.report.pages import CastSheet, cast_sheet, index_page
 from workflows.report.timeline import axis_ticks, length, timecode
-from workflows.report.write import other_sheets, page_name, write_report
+from workflows.report.write import other_sheets, write_report
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "path", "circle", "use"}
 HOSTILE = "<script>alert(\"x\")</script> & 'Ünïcode' ../.."
@@ -158,20 +159,20 @@ def test_the_most_seen_character_comes_first_with_its_figures() -> None:
 def test_the_number_of_a_character_is_its_cluster_id_which_stands_with_its_name_too() -> None:
     """Whatever their order: runs of earlier versions are numbered by tracks held, from 0."""
     assert "Character 2: " not in cast_sheet(sheet())
-    page = cast_sheet(sheet(labels=labels({0: "Ann"})))
+    page = cast_sheet(sheet(identities={0: "Ann"}))
     assert "Character 2: 3 tracks" in page
     assert "Character 1: " not in page
 
 
 def test_labels_give_names_and_mark_what_differs() -> None:
-    named = cast_of(sheet(labels=labels({0: "Ann", 1: "Ben", 2: "Ann", 5: "Ben", 4: "Ann"})))
+    named = cast_of(sheet(identities={0: "Ann", 1: "Ben", 2: "Ann", 5: "Ben", 4: "Ann"}))
     assert [character.name for character in named.characters] == ["Ann", "Ben"]
     assert [(c.track_id, c.wrong) for c in named.characters[0].contacts] == [(0, False), (2, False), (5, True)]
     assert named.characters[0].wrong == 1
 
 
 def test_two_characters_of_one_identity_are_told_apart() -> None:
-    both = cast_of(sheet(labels=labels({0: "Ann", 1: "Ann"})))
+    both = cast_of(sheet(identities={0: "Ann", 1: "Ann"}))
     assert [character.name for character in both.characters] == ["Ann", "Ann (2)"]
 
 
@@ -228,7 +229,7 @@ def test_many_tracks_are_folded_and_the_page_stays_small() -> None:
 def test_the_wrong_ones_are_always_among_the_shown() -> None:
     many = 100
     tracks = table("tracks", [track(t, t, t + 1 - (t == 77) / 2, t) for t in range(many)])
-    given = labels({t: "Ben" if t == 77 else "Ann" for t in range(many)})
+    given = {t: "Ben" if t == 77 else "Ann" for t in range(many)}
     cast = gather_cast(
         tracks, table("faces", []), links(), clusters(dict.fromkeys(range(many), 0)), given, ReportConfig()
     )
@@ -263,7 +264,7 @@ def hostile_pages() -> list[str]:
     made = sheet(
         movie=bad,
         clusters=clusters({0: 0, 1: 0, 2: 1}, run=HOSTILE),
-        labels=labels({0: HOSTILE, 1: HOSTILE + "2", 2: HOSTILE}),
+        identities={0: HOSTILE, 1: HOSTILE + "2", 2: HOSTILE},
         notes={"threshold": HOSTILE},
     )
     failure = dict.fromkeys(("movie_id", "uri", "stage", "error", "message"), HOSTILE) | {"attempts": 2}
@@ -301,7 +302,7 @@ def test_any_id_becomes_one_file_name_of_its_own(movie_id: str) -> None:
 # --- from a dataset -------------------------------------------------------------------------------------------------
 
 
-def commit(dataset: Dataset, movie_id: str, of: CastSheet) -> None:
+def commit(dataset: Dataset, movie_id: str, of: CastSheet, harvest_id: str = "h1") -> None:
     tables = {"shots": of.shots, "tracks": of.tracks, "faces": of.faces, "links": of.links}
     commit_movie(
         dataset.store,
@@ -310,7 +311,7 @@ def commit(dataset: Dataset, movie_id: str, of: CastSheet) -> None:
         facts=MovieFacts(uri="films/m.mp4", fps=25, frames=2500, duration_s=100, width=1280, height=886),
         stamp=SourceStamp(size=1, modified="1"),
         content_hash="x",
-        harvest_id="h1",
+        harvest_id=harvest_id,
         config_hash="c1",
         models="pack",
         models_hash="p1",
@@ -332,7 +333,7 @@ def dataset(tmp_path: Path) -> Dataset:
 def test_a_report_has_a_sheet_per_movie_and_an_index_that_leads_there(dataset: Dataset, tmp_path: Path) -> None:
     note_failure(dataset.store, "broken", "films/broken.mkv", "harvest", "VideoDecodeError", "no frame", 3)
     commit_derived(dataset.store, "labels", "labels", "index", "h1", labels({0: "Ann", 1: "Ben"}))
-    paths = write_report(dataset, None, tmp_path / "out")
+    paths = write_report(dataset, None, tmp_path / "out").pages
     assert [path.name for path in paths] == ["index.html", "a%2F%3Cb%3E.html", "%69ndex.html"]
     index = Markup(paths[0].read_text())
     assert {"a%252F%253Cb%253E.html", "%2569ndex.html"} <= set(index.addresses)
@@ -345,12 +346,12 @@ def test_a_report_has_a_sheet_per_movie_and_an_index_that_leads_there(dataset: D
 def test_sheets_of_movies_that_are_gone_are_told_and_every_other_file_is_let_be(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    _, gone, _ = pages = write_report(dataset, None, tmp_path / "out")
+    _, gone, _ = pages = write_report(dataset, None, tmp_path / "out").pages
     assert other_sheets(pages) == []
     for name, text in (("notes.html", "<title>my notes · cast sheet</title>"), ("page.html", index_page([]))):
         (tmp_path / "out" / name).write_text(text)
     forget(dataset, "a/<b>")
-    left = write_report(dataset, None, tmp_path / "out")
+    left = write_report(dataset, None, tmp_path / "out").pages
     assert [path.name for path in left] == ["index.html", "%69ndex.html"]
     assert "a%252F%253Cb%253E.html" not in left[0].read_text()
     assert other_sheets(left) == [gone]
@@ -362,7 +363,7 @@ def test_a_named_run_is_shown_and_an_unknown_one_is_refused_with_those_there_are
 ) -> None:
     for run in ("first", "second"):
         note_failure(dataset.store, "index", "i.mp4", "cluster", "DatasetError", f"not in {run}", 1, run=run)
-    index, sheet, _ = write_report(dataset, "first", tmp_path / "out")
+    index, sheet, _ = write_report(dataset, "first", tmp_path / "out").pages
     assert "run <b>first</b>" in sheet.read_text()
     assert ("not in first" in index.read_text(), "not in second" in index.read_text()) == (True, False)
     with pytest.raises(DatasetError, match=r"'third'; there are: first, second"):
@@ -370,7 +371,7 @@ def test_a_named_run_is_shown_and_an_unknown_one_is_refused_with_those_there_are
 
 
 def test_an_empty_dataset_has_an_index_that_says_so(tmp_path: Path) -> None:
-    paths = write_report(Dataset.create(tmp_path / "dataset"), None, tmp_path / "out")
+    paths = write_report(Dataset.create(tmp_path / "dataset"), None, tmp_path / "out").pages
     assert [path.name for path in paths] == ["index.html"]
     assert "holds no movie yet" in paths[0].read_text()
 
@@ -382,7 +383,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(dataset: Dataset, tmp_p
 
 
 def test_two_reports_are_the_same_bytes(dataset: Dataset, tmp_path: Path) -> None:
-    first, second = (write_report(dataset, None, tmp_path / out) for out in ("one", "two"))
+    first, second = (write_report(dataset, None, tmp_path / out).pages for out in ("one", "two"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
@@ -409,7 +410,7 @@ def chromium(profile: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_shows_the_sheet_without_an_error(tmp_path: Path, width: int, scheme: str) -> None:
     page, picture = tmp_path / "sheet.html", tmp_path / "sheet.png"
-    page.write_text(cast_sheet(sheet(labels=labels({0: "Ann", 1: "Ben", 2: "Ben"}))), encoding="utf-8")
+    page.write_text(cast_sheet(sheet(identities={0: "Ann", 1: "Ben", 2: "Ben"})), encoding="utf-8")
     dark = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
     shot = chromium(tmp_path / "p", *dark, f"--window-size={width},1600", f"--screenshot={picture}", page.as_uri())
     assert "CONSOLE" not in shot.stderr

@@ -80,22 +80,25 @@ def report(
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the pages.", callback=lasting)
     ],
     run: Annotated[str | None, typer.Option(help="Clustering to show.", show_default="the latest")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also sheets that would show the same as before.")] = False,
     config: ConfigOption = None,
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
     """Write a cast sheet per movie: an HTML page that opens anywhere, without a network.
 
-    Sheets in the folder of movies that the dataset no longer has are named, with the command that removes them.
+    A sheet there that would show the same again is left as it is. Sheets in the folder of movies that the dataset no
+    longer has are named, with the command that removes them.
     """
     from harvest.dataset.read import Dataset
     from workflows.printing import reported
     from workflows.report.write import other_sheets, write_report
 
-    pages = write_report(Dataset.open(dataset), run, out_folder, settings(config, set_, None).report)
-    others = other_sheets(pages)
-    reported(pages, others)
-    write_json(json_file, {"pages": [str(page) for page in pages], "others": [str(page) for page in others]})
+    written = write_report(Dataset.open(dataset), run, out_folder, settings(config, set_, None).report, force)
+    others = other_sheets(written.pages)
+    reported(written, others)
+    found = {"pages": written.pages, "written": written.written, "others": others}
+    write_json(json_file, {what: [str(page) for page in pages] for what, pages in found.items()})
 
 
 @app.command(rich_help_panel=MAIN)

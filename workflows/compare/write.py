@@ -7,7 +7,7 @@ from workflows.compare.columns import COLUMNS
 from workflows.compare.comparison import Comparison
 from workflows.compare.page import comparison_page
 from workflows.compare.scored import ScoredMovie, ScoredRun
-from workflows.report.folder import unwritable, write_csv
+from workflows.report.folder import write_csv, write_page
 
 PAGE, TABLE, TESTS = "comparison.html", "comparison.csv", "permutation.csv"
 """Names of the files."""
@@ -18,12 +18,9 @@ ALL = "(all)"
 def write_comparison(comparison: Comparison, out: Path) -> Path:
     """Write page and tables into `out`, which is there; returns the page. Two writings are the same bytes."""
     heads = ["run", "method", "model", "k_from", "movie_id", *(column.key for column in COLUMNS)]
-    try:
-        (out / PAGE).write_text(comparison_page(comparison, TABLE), encoding="utf-8")
-        write_csv(out / TABLE, heads, _rows(comparison))
-        write_csv(out / TESTS, ["first", "second", "v_difference", "p", "swapped", "draws"], _tests(comparison))
-    except OSError as error:
-        raise unwritable(out, error) from error
+    write_page(out / PAGE, comparison_page(comparison, TABLE))
+    write_csv(out / TABLE, heads, _rows(comparison))
+    write_csv(out / TESTS, ["first", "second", "v_difference", "p", "swapped", "draws"], _tests(comparison))
     return out / PAGE
 
 

@@ -22,7 +22,8 @@ from workflows.harvest.printed import harvest_json
 from workflows.harvest.run import HarvestSummary, harvest
 from workflows.labels import import_labels
 from workflows.ray_cluster import ray_cluster
-from workflows.report.write import page_name, write_report
+from workflows.report.current import page_name
+from workflows.report.write import write_report
 from workflows.train.run import train
 
 STEPS = 6

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cluster.screen_time import seconds_covered
 from workflows.report.config import ReportConfig
-from workflows.report.contacts import Contact, majority, read_contacts, track_identities
+from workflows.report.contacts import Contact, majority, read_contacts
 
 UNKNOWN = -1
 """Cluster of the tracks that a method left out."""
@@ -80,11 +80,14 @@ def gather_cast(
     faces: pa.Table,
     links: pa.Table,
     clusters: pa.Table | None,
-    labels: pa.Table | None,
+    identities: Mapping[int, str],
     config: ReportConfig,
 ) -> Cast:
-    """The cast of one movie from its tables (columns of `SCHEMAS`); without `clusters`, all tracks are unknown."""
-    contacts = read_contacts(tracks, faces, track_identities(labels), config)
+    """The cast of one movie from its tables (columns of `SCHEMAS`); without `clusters`, all tracks are unknown.
+
+    `identities`: by track_id, of the tracks that a person named.
+    """
+    contacts = read_contacts(tracks, faces, identities, config)
     rows = clusters.select(["track_id", "cluster_id"]).to_pylist() if clusters is not None else []
     cluster_of = {row["track_id"]: row["cluster_id"] for row in rows}
     members: dict[int, list[Contact]] = defaultdict(list)

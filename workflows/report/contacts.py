@@ -1,13 +1,12 @@
 """The tracks of a movie as a contact sheet shows them: when, how hard to tell, and the face that shows each best."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from workflows.report.config import ReportConfig
 
@@ -67,14 +66,15 @@ def chip_quality(faces: pa.Table, config: ReportConfig) -> np.ndarray:
 
 def choose_chip(faces: pa.Table, config: ReportConfig) -> dict[int, tuple[bytes, float]]:
     """The best chip of each track that has one, with its quality, by track_id; ties go to the earlier face."""
-    sampled = faces.select(FACE_COLUMNS).filter(pc.is_valid(faces["chip"]))
-    if not sampled.num_rows:
+    sampled = np.flatnonzero(faces["chip"].is_valid().to_numpy(zero_copy_only=False))
+    if not len(sampled):
         return {}
-    quality = chip_quality(sampled, config)
-    track_ids = sampled["track_id"].to_numpy()
-    order = np.lexsort((sampled["frame"].to_numpy(), -quality, track_ids))
+    seen = faces.select([name for name in FACE_COLUMNS if name != "chip"]).take(pa.array(sampled))
+    quality = chip_quality(seen, config)
+    track_ids = seen["track_id"].to_numpy()
+    order = np.lexsort((seen["frame"].to_numpy(), -quality, track_ids))
     best = order[np.flatnonzero(np.diff(track_ids[order], prepend=track_ids[order[0]] - 1))]
-    chips = sampled["chip"].take(pa.array(best)).to_pylist()
+    chips = faces["chip"].take(pa.array(sampled[best])).to_pylist()  # hundreds of MB of chips stay uncopied
     return {int(track_ids[row]): (chip, float(quality[row])) for row, chip in zip(best, chips, strict=True)}
 
 
@@ -82,15 +82,6 @@ def majority(names: Iterable[str]) -> str | None:
     """The most frequent name; ties go to the first in the alphabet; null: there is none."""
     counts = Counter(names)
     return min(counts, key=lambda name: (-counts[name], name)) if counts else None
-
-
-def track_identities(labels: pa.Table | None) -> dict[int, str]:
-    """Identity by track_id, for the tracks that labels hit; of several labels on one track the most frequent."""
-    given: dict[int, list[str]] = defaultdict(list)
-    for row in labels.select(["track_id", "identity"]).to_pylist() if labels is not None else ():
-        if row["track_id"] is not None and row["identity"] is not None:
-            given[row["track_id"]].append(row["identity"])
-    return {track_id: str(majority(names)) for track_id, names in given.items()}
 
 
 def read_contacts(

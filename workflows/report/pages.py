@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
+from markupsafe import Markup
 
 from workflows.report import timeline
 from workflows.report.characters import Cast, gather_cast
@@ -52,7 +53,8 @@ class CastSheet:
     links: pa.Table
     clusters: pa.Table | None = None
     """Assignments of one run; null: the movie was not clustered."""
-    labels: pa.Table | None = None
+    identities: Mapping[int, str] = field(default_factory=dict)
+    """By track_id, where a person named it."""
     metrics: Mapping[str, Any] | None = None
     """Fields of `cluster.metrics.Metrics`."""
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -62,24 +64,13 @@ class CastSheet:
 
     def cast(self, config: ReportConfig) -> Cast:
         """The characters of the movie."""
-        return gather_cast(self.tracks, self.faces, self.links, self.clusters, self.labels, config)
+        return gather_cast(self.tracks, self.faces, self.links, self.clusters, self.identities, config)
 
     @property
     def duration_s(self) -> float:
         """Length of the time axis: the movie's duration; where it is not known, the end of the last track."""
         ends = [time for time in self.tracks["end_s"].to_pylist() if time]
         return float(self.movie.get("duration_s") or max(ends, default=0.0))
-
-
-@dataclass(frozen=True)
-class IndexRow:
-    """A movie's line on the index page."""
-
-    movie: Mapping[str, Any]
-    cast: Cast
-    page: str
-    """File name of its cast sheet."""
-    metrics: Mapping[str, Any] | None = None
 
 
 def cast_sheet(sheet: CastSheet, config: ReportConfig | None = None, cast: Cast | None = None) -> str:
@@ -118,22 +109,31 @@ def cast_sheet(sheet: CastSheet, config: ReportConfig | None = None, cast: Cast 
     )
 
 
+def index_line(sheet: CastSheet, page: str, config: ReportConfig, cast: Cast) -> str:
+    """The line of one movie on the index page, as HTML; `page` is the file name of its cast sheet."""
+    return render(
+        "index_line.html",
+        title=movie_title(sheet.movie),
+        page=page,
+        facts=_index_facts(sheet, cast),
+        cast=cast,
+        config=config,
+    )
+
+
 def index_page(
-    rows: Sequence[IndexRow],
+    lines: Sequence[str],
     failures: Sequence[Mapping[str, Any]] = (),
     run: str | None = None,
-    config: ReportConfig | None = None,
+    seconds: float = 0.0,
 ) -> str:
-    """The page that leads to the cast sheets, as HTML; `failures` are rows of that table."""
-    views = [
-        {"title": movie_title(row.movie), "page": row.page, "cast": row.cast, "facts": _index_facts(row)}
-        for row in rows
-    ]
-    total_s = sum(row.movie.get("duration_s") or 0.0 for row in rows)
-    facts = [timeline.length(total_s), f"run {run}" if run else "not clustered yet"] if rows else []
-    return render(
-        "index.html", script=SCRIPT, rows=views, failures=failures, facts=facts, config=config or ReportConfig()
-    )
+    """The page that leads to the cast sheets, as HTML.
+
+    Args:
+        lines: of the movies, by `index_line`. failures: rows of that table. seconds: length of all movies.
+    """
+    facts = [timeline.length(seconds), f"run {run}" if run else "not clustered yet"] if lines else []
+    return render("index.html", script=SCRIPT, lines=[Markup(line) for line in lines], failures=failures, facts=facts)
 
 
 def movie_title(movie: Mapping[str, Any]) -> str:
@@ -149,12 +149,11 @@ def _movie_facts(movie: Mapping[str, Any]) -> list[str]:
     return [*facts, str(movie["uri"])] if movie.get("uri") else facts
 
 
-def _index_facts(row: IndexRow) -> list[str]:
-    characters, tracks = len(row.cast.characters), row.movie.get("tracks")
-    facts = [timeline.length(row.movie["duration_s"])] if row.movie.get("duration_s") else []
-    facts.append(f"{characters:,} character{'s' * (characters != 1)}")
-    facts += [f"{tracks:,} track{'s' * (tracks != 1)}"] if tracks is not None else []
-    return facts + [f"{word} {value}" for value, word, _ in _scores(row.metrics) if word in ("WCP", "V-measure")]
+def _index_facts(sheet: CastSheet, cast: Cast) -> list[str]:
+    movie, characters, tracks = sheet.movie, len(cast.characters), sheet.tracks.num_rows
+    facts = [timeline.length(movie["duration_s"])] if movie.get("duration_s") else []
+    facts += [f"{characters:,} character{'s' * (characters != 1)}", f"{tracks:,} track{'s' * (tracks != 1)}"]
+    return facts + [f"{word} {value}" for value, word, _ in _scores(sheet.metrics) if word in ("WCP", "V-measure")]
 
 
 def _scores(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:

@@ -1,7 +1,8 @@
 """`castmine report`: a dataset and a run in, a folder of cast sheets out. The pages are built in `pages.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,41 +10,66 @@ import pyarrow as pa
 
 from cluster.metrics import score_movie
 from harvest.dataset.read import Dataset, movies_table
-from harvest.dataset.records import MovieRecord, file_name
 from harvest.errors import DatasetError
-from workflows.cluster.earlier import labels_digest
+from workflows.labels import identities_in
 from workflows.report.config import ReportConfig
-from workflows.report.contacts import FACE_COLUMNS, track_identities
-from workflows.report.folder import unwritable
-from workflows.report.pages import CastSheet, IndexRow, cast_sheet, index_page
+from workflows.report.contacts import FACE_COLUMNS
+from workflows.report.current import INDEX, MADE_FROM, SheetSource, is_current, lines_there, sheet_sources
+from workflows.report.folder import make_folder, write_page
+from workflows.report.pages import CastSheet, cast_sheet, index_line, index_page
 
-INDEX = "index.html"
 HEAD_BYTES = 4096
 """Of a page, in which its title stands."""
 
 
-def write_report(dataset: Dataset, run: str | None, out: str | Path, config: ReportConfig | None = None) -> list[Path]:
-    """Write a cast sheet for every movie of a clustering run (None: the latest), and the index; the index comes first.
+@dataclass(frozen=True)
+class Report:
+    """The pages of a report, as they lie in its folder."""
 
-    A movie that the run has not clustered since its last harvest gets a sheet on which no track has a character.
-    Raises DatasetError where there is no such run, or where `out` cannot be written.
+    index: Path
+    sheets: tuple[Path, ...]
+    written: tuple[Path, ...]
+    """Those of the sheets that were written; the others show just what they would if they had been."""
+
+    @property
+    def pages(self) -> list[Path]:
+        """All of them, the index first."""
+        return [self.index, *self.sheets]
+
+
+def write_report(
+    dataset: Dataset, run: str | None, out: str | Path, config: ReportConfig | None = None, force: bool = False
+) -> Report:
+    """Write a cast sheet for every movie of a clustering run (None: the latest), and the index.
+
+    A sheet that lies there and shows just what it would again is left as it is, unless by `force`; its movie's tables
+    are not read. A movie that the run has not clustered since its last harvest gets a sheet on which no track has a
+    character. Raises DatasetError where there is no such run, where a table is lost, or where `out` cannot be written.
     """
-    config = config or ReportConfig()
+    config, folder = config or ReportConfig(), Path(out)
     run = choose_run(dataset, run)
-    folder = Path(out)
-    rows: list[IndexRow] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for record in dataset.records():
-            sheet = read_sheet(dataset, record, run)
-            cast = sheet.cast(config)
-            rows.append(IndexRow(sheet.movie, cast, page_name(record.movie_id), sheet.metrics))
-            (folder / rows[-1].page).write_text(cast_sheet(sheet, config, cast), encoding="utf-8")
-        failures = [each.model_dump() for each in dataset.failures() if run is None or each.run in ("", run)]
-        (folder / INDEX).write_text(index_page(rows, failures, run, config), encoding="utf-8")
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    return [folder / INDEX, *(folder / row.page for row in rows)]
+    make_folder(folder)
+    sources = sheet_sources(dataset, run, config)
+    known = {} if force else lines_there(folder)
+    lines, written = [], []
+    for source in sources:
+        if source.made_from not in known or not is_current(source, folder):
+            known[source.made_from] = _write_sheet(dataset, source, folder, config)
+            written.append(folder / source.page)
+        lines.append(known[source.made_from])
+    failures = [each.model_dump() for each in dataset.failures() if run is None or each.run in ("", run)]
+    seconds = sum(source.movie.facts.duration_s for source in sources)
+    write_page(folder / INDEX, index_page(lines, failures, run, seconds))
+    return Report(folder / INDEX, tuple(folder / source.page for source in sources), tuple(written))
+
+
+def _write_sheet(dataset: Dataset, source: SheetSource, folder: Path, config: ReportConfig) -> str:
+    """Returns the movie's line of the index."""
+    sheet = read_sheet(dataset, source)
+    cast = sheet.cast(config)
+    end = MADE_FROM.format(source.made_from)
+    write_page(folder / source.page, cast_sheet(sheet, config, cast) + end)
+    return index_line(sheet, source.page, config, cast) + end
 
 
 def other_sheets(pages: Sequence[Path]) -> list[Path]:
@@ -77,47 +103,33 @@ def choose_run(dataset: Dataset, run: str | None) -> str | None:
     return run
 
 
-def page_name(movie_id: str) -> str:
-    """File name of a movie's cast sheet: one safe path segment for any id, and never that of the index."""
-    name = file_name(movie_id)
-    return f"%{ord(name[0]):02X}{name[1:]}.html" if name.lower() == "index" else f"{name}.html"
-
-
-def read_sheet(dataset: Dataset, record: MovieRecord, run: str | None) -> CastSheet:
-    """What the dataset holds of a movie for its cast sheet, scored where it has labels."""
-    movie_id = record.movie_id
-    tracks, links = dataset.table("tracks", movie_id), dataset.table("links", movie_id)
-    clusters = dataset.derived("clusters", run, movie_id) if run is not None else None
-    noted = dataset.derived_record("clusters", run, movie_id) if run is not None and clusters is not None else None
-    labels = read_labels(dataset, movie_id)
+def read_sheet(dataset: Dataset, source: SheetSource) -> CastSheet:
+    """What the dataset holds of a movie for its cast sheet, scored where it has labels. Raises DatasetError."""
+    shards, clustered, labelled = source.movie.shards, source.clusters, source.labels
+    tracks, links = dataset.read_shard(shards["tracks"]), dataset.read_shard(shards["links"])
+    clusters = dataset.read_shard(clustered.shard) if clustered else None
+    identities = identities_in(dataset.read_shard(labelled.shard)) if labelled else {}
+    notes = _current(clustered.notes, labelled.shard.digest if labelled else "") if clustered else {}
     return CastSheet(
-        movie=movies_table([record]).to_pylist()[0],
-        shots=dataset.table("shots", movie_id),
+        movie=movies_table([source.movie]).to_pylist()[0],
+        shots=dataset.read_shard(shards["shots"]),
         tracks=tracks,
-        faces=dataset.table("faces", movie_id, list(FACE_COLUMNS)),
+        faces=dataset.read_shard(shards["faces"], list(FACE_COLUMNS)),
         links=links,
         clusters=clusters,
-        labels=labels,
-        metrics=score_run(tracks, links, clusters, labels),
-        notes={"run": run, **_current(noted.notes, labels_digest(dataset, record))} if noted else {},
+        identities=identities,
+        metrics=score_run(tracks, links, clusters, identities),
+        notes={"run": clustered.run, **notes} if clustered else {},
         index=INDEX,
     )
 
 
-def read_labels(dataset: Dataset, movie_id: str) -> pa.Table | None:
-    """All labels of a movie, of every import; None where there are none."""
-    imports = [dataset.derived("labels", run, movie_id) for run in dataset.runs("labels")]
-    found = [labels for labels in imports if labels is not None and labels.num_rows]
-    return pa.concat_tables(found) if found else None
-
-
 def score_run(
-    tracks: pa.Table, links: pa.Table, clusters: pa.Table | None, labels: pa.Table | None
+    tracks: pa.Table, links: pa.Table, clusters: pa.Table | None, identities: Mapping[int, str]
 ) -> dict[str, float | int] | None:
     """`cluster.metrics.Metrics` of a run as a dict; None where it has no assignments or no labelled track."""
     if clusters is None:
         return None
-    identities = track_identities(labels)
     place = {track_id: position for position, track_id in enumerate(tracks["track_id"].to_pylist())}
     assigned = dict(zip(clusters["track_id"].to_pylist(), clusters["cluster_id"].to_pylist(), strict=True))
     pairs = zip(links["track_a"].to_pylist(), links["track_b"].to_pylist(), strict=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from train.verification import Verification, roc_grid
-from workflows.report.folder import unwritable, write_csv
+from workflows.report.folder import write_csv, write_page
 from workflows.verify.comparison import Comparison
 from workflows.verify.page import verification_page
 
@@ -14,12 +14,9 @@ PAGE, CURVES, MOVIE_CURVES = "verification.html", "roc.csv", "roc-by-movie.csv"
 
 def write_comparison(comparison: Comparison, out: Path) -> Path:
     """Write page and curves into `out`, which is there; returns the page. Two writings are the same bytes."""
-    try:
-        (out / PAGE).write_text(verification_page(comparison, CURVES), encoding="utf-8")
-        write_csv(out / CURVES, ["representation", "fpr", "tpr"], _mean_curves(comparison))
-        write_csv(out / MOVIE_CURVES, ["representation", "movie_id", "fpr", "tpr"], _movie_curves(comparison))
-    except OSError as error:
-        raise unwritable(out, error) from error
+    write_page(out / PAGE, verification_page(comparison, CURVES))
+    write_csv(out / CURVES, ["representation", "fpr", "tpr"], _mean_curves(comparison))
+    write_csv(out / MOVIE_CURVES, ["representation", "movie_id", "fpr", "tpr"], _movie_curves(comparison))
     return out / PAGE
 
 
