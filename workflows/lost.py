@@ -34,16 +34,19 @@ def machine_of(worker: Any) -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def is_machines_fault(error: BaseException, machine: str) -> bool:
+def is_machines_fault(error: BaseException, machine: str = "", weighed: bool = False) -> bool:
     """Whether a worker went because of its machine: gone, out of reach, called back, or out of memory.
 
-    Ray's memory monitor (`OutOfMemoryError`) picks a worker of a machine that is nearly full, whoever filled it; one
-    that holds more than its own share is killed before by the pool.
+    Ray's memory monitor (`OutOfMemoryError`) picks a worker of a machine that is nearly full, whoever filled it.
 
     Args:
-        machine: as `machine_of` said; empty: the worker was lost before it could.
+        machine: as `machine_of` said; empty: a task's, or the worker was lost before it could.
+        weighed: a worker that holds more than its own share is killed before, as a pool's is; of a task nobody knows
+            whether it has filled the machine.
     """
-    if isinstance(error, ActorUnavailableError | NodeDiedError | OutOfMemoryError):
+    if isinstance(error, OutOfMemoryError):
+        return weighed
+    if isinstance(error, ActorUnavailableError | NodeDiedError):
         return True
     if isinstance(error, RayActorError) and error.preempted:
         return True

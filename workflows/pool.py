@@ -189,7 +189,8 @@ class Pool:
             worker.up, self._unborn = True, 0
         except RayError as error:
             self._dismiss(worker)
-            self._unborn += not is_machines_fault(error, worker.machine)  # another may serve: `start_s` ends that
+            blameless = is_machines_fault(error, worker.machine, weighed=True)
+            self._unborn += not blameless  # another may serve: `start_s` ends that
             if self._unborn >= self._limits.attempts:
                 raise WorkerLostError(why_unborn(error)) from error
 
@@ -229,7 +230,7 @@ class Pool:
 
     def _lost(self, worker: _Worker, job: Job, error: BaseException) -> list[tuple[Job, Any]]:
         self._dismiss(worker)
-        blameless = is_machines_fault(error, worker.machine)
+        blameless = is_machines_fault(error, worker.machine, weighed=True)
         job.losses += blameless
         if job.losses > self._limits.losses:
             said = f"its machine was lost or had no memory left ({first_line(error)})"

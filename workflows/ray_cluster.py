@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import NodeDiedError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from harvest.errors import CastmineError, ModelsError
-from workflows.lost import first_line
+from workflows.lost import first_line, is_machines_fault
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -150,7 +150,8 @@ def map_tasks(
 
     A task declares its memory, so that Ray starts it only where that is free. One whose worker is lost is tried again,
     `attempts` times in all, and up to `losses` times more where its machine went: Ray's own retries are off, for with
-    them out-of-memory kills repeat without end. Where the caller stops before the end, what still runs is ended.
+    them out-of-memory kills repeat without end. How far a task is nobody asks: one that hangs is not ended. Where the
+    caller stops before the end, what still runs is.
     """
     task = ray.remote(function)
     waiting, tries, gone = deque(range(len(items))), [0] * len(items), [0] * len(items)
@@ -170,7 +171,7 @@ def map_tasks(
                 except RayTaskError as error:
                     yield items[number], cause(error)
                 except RayError as error:
-                    gone[number] += isinstance(error, NodeDiedError) and gone[number] < losses
+                    gone[number] += is_machines_fault(error) and gone[number] < losses
                     if tries[number] - gone[number] < attempts:
                         waiting.append(number)
                     else:

@@ -140,9 +140,9 @@ def _device(job: FitJob) -> "torch.device":
 
 def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | None:
     import ray
-    from ray.exceptions import NodeDiedError, RayError, RayTaskError
+    from ray.exceptions import RayError, RayTaskError
 
-    from workflows.lost import last_line
+    from workflows.lost import is_machines_fault, last_line
     from workflows.ray_cluster import cause
 
     task = ray.remote(fit_on_worker).options(num_cpus=1, memory=int(job.memory_gb * 1e9), max_retries=0)
@@ -159,7 +159,7 @@ def _on_one_worker(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError |
             raise cause(error) from error
         except RayError as error:
             lost = error
-            gone += isinstance(error, NodeDiedError) and gone < run.losses
+            gone += is_machines_fault(error) and gone < run.losses
     return CastmineError(f"the training worker was lost {tries} times ({last_line(lost)}); --resume goes on")
 
 
