@@ -42,6 +42,7 @@ def test_all_that_a_night_needs_is_made_before_the_crontab_is_installed() -> Non
     typed = recipe()
     made = [
         rf"useradd .*--user-group --create-home --home-dir {HOME} .* castmine",
+        rf"chmod 750 {HOME}$",
         rf"python3\.11 -m venv {HOME}/\.venv",
         rf"{HOME}/\.venv/bin/pip install .*\.\[bundled\]",
         rf"install -d --owner=castmine .*{LOGS}",

@@ -1,4 +1,4 @@
-"""What infra/ holds can be read by what reads it, fits the pins, and keeps Ray to those who may use it."""
+"""What infra/ holds fits together and the pins, and keeps Ray to those who may use it; `ray up` takes its file."""
 
 import json
 import os
