@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
-from workflows.cli import app
+from workflows.cli import app, options
 
 ROOT = Path(__file__).resolve().parents[1]
 PURE = ("harvest", "train", "cluster")
@@ -146,6 +146,17 @@ def test_all_that_castmine_pulls_in_is_pinned_and_is_what_is_installed() -> None
     assert wrong == []
 
 
+def test_a_file_that_is_named_in_the_code_or_a_page_is_there() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("infra/**/*.md"), *ROOT.glob("tests/bench/*.md"), *FILES.values()]
+    here = {path.name for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py")}
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"\b(?:harvest|train|cluster|workflows|tests|infra)/[\w./-]+\.[a-z]+\b", text):
+            assert (ROOT / name).exists(), f"{page}: {name}"
+        for name in re.findall(r"`(\w+\.py)`", text):
+            assert name in here, f"{page}: {name}"
+
+
 def test_a_harvest_never_loads_duckdb() -> None:
     """Beside torch, duckdb ends a process with pages of complaints about its own objects."""
     code = "import sys, workflows.harvest.jobs; sys.exit('duckdb' in sys.modules)"
@@ -207,4 +218,9 @@ def test_the_help_names_every_command_and_says_how_to_begin() -> None:
     for name in CONTRACT:
         assert name.split()[0] in page, name
     assert "castmine demo" in page
-    assert "Exit status" in page
+
+
+def test_the_help_and_the_readme_tell_every_exit_status() -> None:
+    for status in (0, options.FAILED, options.USAGE, options.INTERRUPTED):
+        assert re.search(rf"\b{status} \w", str(app.info.epilog))
+        assert f"\n| {status} | " in (ROOT / "README.md").read_text()

@@ -14,7 +14,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 all done · 1 some movies failed · 2 wrong usage, or nothing could be done.",
+    epilog="Exit status: 0 all done · 1 some movies failed · 2 wrong usage, or nothing could be done · "
+    "130 stopped by Ctrl-C, or a question answered with no.",
 )
 import_app = typer.Typer(no_args_is_help=True, help="Bring in what was made elsewhere.")
 labels_app = typer.Typer(no_args_is_help=True, help="Say who is who, to score a clustering.")

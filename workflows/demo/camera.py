@@ -95,7 +95,7 @@ def draw_move(shot: Shot, photo: Photo, length: int, rng: np.random.Generator) -
             last_x, last_y = np.clip(np.array([x, y]) + rng.uniform(-pan, pan, 2), *last_range).tolist()
             first, last = Window(x, y, width), Window(last_x, last_y, width * zoom)
             return Move(first, last, length, phases, shot.mirrored)
-    raise CastmineError(f"demo: no camera shows {shot.people} of {shot.photo} whole; change workflows/demo_script.py")
+    raise CastmineError(f"demo: no camera shows {shot.people} of {shot.photo} whole; change workflows/demo/script.py")
 
 
 def _heads(photo: Photo, people: tuple[str, ...]) -> Box:

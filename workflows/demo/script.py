@@ -1,6 +1,6 @@
 """What the demo's movie shows: the photographs inside installed packages, who is where in them, and the shot list.
 
-The people are real, the camera is simulated (`demo_movie.py`). The photographs stay in their packages, under their own
+The people are real, the camera is simulated (`camera.py`). The photographs stay in their packages, under their own
 terms, and are only read there.
 """
 
