@@ -133,7 +133,10 @@ def note_failure(
     tried_with: str = "",
     run: str = "",
 ) -> FailureRecord:
-    """Remember that a movie could not be done, beside what was committed of it and what else failed."""
+    """Remember that a movie could not be done, beside what was committed of it and what else failed.
+
+    Of work on a movie that was forgotten meanwhile nothing stays, as in `put_derived_record`.
+    """
     record = FailureRecord(
         movie_id=movie_id,
         uri=uri,
@@ -146,5 +149,8 @@ def note_failure(
         tried_with=tried_with,
         at=now(),
     )
-    store.put(failure_record_path(movie_id, record.kind, run), record.to_json())
+    path = failure_record_path(movie_id, record.kind, run)
+    store.put(path, record.to_json())
+    if record.kind != "harvest" and not store.exists(movie_record_path(movie_id)):
+        store.delete(path)
     return record

@@ -124,6 +124,7 @@ def test_a_crash_between_commit_and_the_end_of_an_earlier_failure_leaves_both(
 
 def test_what_failed_in_one_work_or_run_hides_nothing_of_another_and_a_commit_ends_all(root: Path) -> None:
     store, dataset = Store(str(root)), Dataset.open(root)
+    commit(store, "old")
     for stage, run in (("probe", ""), ("cluster", "hac"), ("cluster", ".."), ("cluster", ""), ("harvest", "")):
         note_failure(store, MOVIE, "m.mp4", stage, "VideoDecodeError", f"in {stage} {run}", 1, run=run)
     assert [(failure.kind, failure.message) for failure in dataset.failures()] == [

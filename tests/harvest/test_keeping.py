@@ -260,6 +260,7 @@ def test_what_is_put_for_a_movie_while_it_is_forgotten_does_not_stay(root: str) 
     with mock.patch.object(dataset.store, "delete", clustered_meanwhile):
         forget(dataset, MOVIE)
     commit_derived(dataset.store, "clusters", "later", MOVIE, "h1", rows)
+    note_failure(dataset.store, MOVIE, f"{MOVIE}.mp4", "cluster", "DatasetError", "has no such movie any more", 1)
     assert not [path for path in dataset.store.files("") if file_name(MOVIE) in path]
 
 

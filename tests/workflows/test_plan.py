@@ -114,7 +114,7 @@ def test_what_a_run_takes_on(
     dataset: Dataset, movie: Movie, selection: Selection, todo: list[str], skipped: list[str], later: list[str]
 ) -> None:
     note_failure(dataset.store, "bad", "bad.mp4", "probe", "VideoDecodeError", "bad.mp4: not a video", 1)
-    note_failure(dataset.store, "new", "", "cluster", "DatasetError", "not of the harvest", 1)
+    note_failure(dataset.store, "m", "", "cluster", "DatasetError", "not of the harvest", 1)
     corpus = [Movie("bad", "bad.mp4"), movie, Movie("new", "new.mp4"), Movie("other", "other.mp4")]
     plan = plan_harvest(corpus, dataset, PACK, CONFIG, selection)
     assert [state.movie.movie_id for state in plan.todo] == todo
