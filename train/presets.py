@@ -99,7 +99,7 @@ RECIPES = PRESETS | BASELINES
 def recipe(name: str) -> Recipe:
     """Raises ConfigError on a name that no recipe has."""
     if name not in RECIPES:
-        raise ConfigError(f"no training method or preset {name!r}; there are: {', '.join(RECIPES)}")
+        raise ConfigError(f"no training method or preset {name!r}; there are: mvcorr-linear, {', '.join(RECIPES)}")
     return RECIPES[name]
 
 

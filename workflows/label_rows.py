@@ -16,6 +16,7 @@ from harvest.labels import Anchor, FaceIndex, Label
 
 BY_TRACK = ("movie_id", "track_id", "identity")
 BY_PLACE = ("movie_id", "time_s", "x1", "y1", "x2", "y2", "identity")
+_NEEDED = f"a CSV of labels needs rows with the columns {', '.join(BY_TRACK)}, or {', '.join(BY_PLACE)}"
 
 Rows = Sequence[tuple[int, dict[str, Any]]]
 """Of one movie, each with its line in the file."""
@@ -41,12 +42,12 @@ def read_rows(file: Path) -> dict[str, Rows]:
             reader = csv.reader(opened)
             lines = [reader.line_num for row in reader if row]  # Arrow skips empty lines too, and numbers none
     except FileNotFoundError as error:
-        raise CorpusError(f"{file}: no such file") from error
+        raise CorpusError(f"{file}: no such file; {_NEEDED}") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise CorpusError(f"{file}: cannot be read as a CSV of labels ({error})") from error
     columns = set(rows[0]) if rows else set()
     if not any(columns.issuperset(wanted) for wanted in (BY_TRACK, BY_PLACE)):
-        raise CorpusError(f"{file}: needs rows with the columns {', '.join(BY_TRACK)}, or {', '.join(BY_PLACE)}")
+        raise CorpusError(f"{file}: {_NEEDED}")
     by_movie: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for line, row in zip(lines[1:], rows, strict=True):
         if not row["identity"] or not row["movie_id"]:

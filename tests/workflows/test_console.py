@@ -5,9 +5,11 @@ import time
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from tests.workflows.faults import wait_for
 from workflows import console
+from workflows.cli import app
 
 
 def test_a_heartbeat_comes_also_while_one_long_piece_of_work_says_nothing(
@@ -58,3 +60,14 @@ def test_a_table_wider_than_the_terminal_leaves_out_its_last_columns_and_breaks_
     assert "the_long_name_of_a_movie           12" in shown
     assert [name for name in ("tracks", "WCP") if f"{name}   " not in shown and f"{name} \n" not in shown] == missing
     assert (f"no room for {', '.join(missing)}: " in " ".join(shown.split())) == bool(missing)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("labels import --help", "place is a box in pixels of the frame at that time, and names the track whose"),
+        ("--help", "themselves tell (one track: one person; seen together: different people), and"),
+    ],
+)
+def test_the_paragraphs_of_a_help_fill_the_lines_of_a_narrow_terminal(arguments: str, line: str) -> None:
+    assert line in CliRunner().invoke(app, arguments.split(), env={"COLUMNS": "80"}).output

@@ -7,6 +7,7 @@ import pytest
 
 from harvest.dataset.commit import put_derived_record, put_movie_record
 from harvest.dataset.read import Dataset
+from harvest.errors import CorpusError
 from tests.workflows.conftest import Castmine, Harvested
 from workflows.labels import LabelChange, attach_labels, identities, import_labels
 
@@ -105,6 +106,11 @@ def test_a_place_beyond_the_film_is_told_so_and_not_kept_for_a_harvest_that_coul
     table = dataset.derived("labels", "labels", "hamilton")
     assert table is not None
     assert table["track_id"].to_pylist() == [0]
+
+
+def test_a_file_that_is_not_there_is_told_with_what_it_should_hold(root: Path) -> None:
+    with pytest.raises(CorpusError, match=r"none.csv: no such file; a CSV of labels needs .* movie_id, track_id, iden"):
+        import_labels(root / "none.csv", Dataset.open(root))
 
 
 def test_a_place_that_just_misses_a_face_is_told_by_how_much(root: Path) -> None:

@@ -210,7 +210,7 @@ REFUSED: dict[str, Case] = {
         *(movies(), {}, "multiface-mvcorr"),
         *(DatasetError, "film-0: .*: row . holds NaN, infinity or only zeros; harvest this movie again"),
     ),
-    "no such method": (movies(), {}, "magic", ConfigError, "no training method or preset 'magic'"),
+    "no such method": (movies(), {}, "magic", ConfigError, "or preset 'magic'; there are: mvcorr-linear, multiface"),
 }
 
 

@@ -1,12 +1,15 @@
 """The command line: parse, call, print. Everything it does can be imported from the modules it calls."""
 
+import inspect
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
 from harvest.errors import CastmineError, TooLittleDataError
 from workflows.cli import clustering, harvesting, keeping, learning, scale, tables
-from workflows.cli.app import app
+from workflows.cli.app import app, import_app, labels_app
 from workflows.cli.interruption import InterruptedRunError, interruption, listen
 from workflows.cli.options import INTERRUPTED, USAGE
 from workflows.console import err
@@ -23,6 +26,18 @@ ORDER = (
 """Of the commands in `castmine --help`: the way a user meets them."""
 
 app.registered_commands.sort(key=lambda command: ORDER.index(str(command.name or command.callback.__name__)))  # type: ignore[union-attr]
+
+
+def _help(told: Callable[..., Any] | None) -> str:
+    """The docstring's paragraphs, a line each: typer would keep their lines, on a terminal of any width."""
+    paragraphs = (inspect.getdoc(told) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+for command in (*app.registered_commands, *import_app.registered_commands, *labels_app.registered_commands):
+    command.help = _help(command.callback)
+if app.registered_callback:
+    app.registered_callback.help = _help(app.registered_callback.callback)
 
 
 def _wrong_usage(error: typer.TyperException) -> str:
