@@ -2,12 +2,15 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from harvest.config import Section
 from train.config import CalibrationConfig, RankedPairsConfig, TrackPairsConfig
 from train.loss_config import BallConfig as BallLossConfig
 from train.loss_config import ContrastiveConfig
+
+KFrom = Literal["threshold", "labels", "corpus"] | PositiveInt
+"""Where the number of characters comes from."""
 
 ADAPTATION_NAMES = ("tsiam", "ssiam", "ball", "selfdistill", "selfdistill-network")
 """What may be fitted to a movie; here, for looking a name up must not load torch. cluster/adapt says how."""

@@ -50,6 +50,11 @@ WRONG = {
     "a key that resembles none points at the list": (["zzz.qqq=3"], r"castmine config"),
     "a value of the wrong kind is shown": (["harvest.stride=fast"], r"harvest\.stride: .*'fast'"),
     "a value out of its range is shown": (["harvest.stride=0"], r"harvest\.stride: .*0"),
+    "a word that says nowhere to take K from is shown with those that do": (
+        ["corpus.clusterings=[{k_from: lables}]"],
+        r"corpus\.clusterings\.0\.k_from.*'threshold', 'labels' or 'corpus' \(given: 'lables'\)",
+    ),
+    "nobody is no cast": (["corpus.clusterings=[{k_from: 0}]"], r"k_from.*greater than 0 \(given: 0\)"),
     "a value that is no YAML is named": (["harvest.stride=["], r"--set harvest\.stride=\["),
     "an override without a value says how to write it": (["harvest.stride"], r"section\.key=value"),
     "a value cannot hold a key": (["harvest.stride=3", "harvest.stride.more=1"], r"stride is a value, not a section"),

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from cluster.config import KFrom
 from harvest.config import Section
 
 
@@ -12,7 +13,7 @@ class ClusteringConfig(Section):
     """As `castmine cluster --method` names it; null: hac-expanded through the model, hac while there is none."""
     adapt: str | None = None
     """As `castmine cluster --adapt` names it; null: none."""
-    k_from: str | int = "threshold"
+    k_from: KFrom = "threshold"
     """Number of characters: threshold, labels, corpus (its cast_size), or a number."""
     run: str | None = None
     """Name of the clustering; null: its method, where none is named cast, its adaptation and, where known, K. It
