@@ -16,6 +16,7 @@ from cluster.metrics import CorpusMetrics
 from tests.bench.phototracks_tables import PARTS, markdown
 from train.presets import RECIPES
 from train.registry import load_model
+from workflows.cluster.request import ClusterRequest
 from workflows.cluster.run import cluster
 from workflows.config import Config, load_config
 from workflows.ray_cluster import ray_cluster
@@ -79,8 +80,8 @@ def seconds_of(model: Path) -> Path:
 def row(name: str, model: str | None, folder: Path, config: Config) -> list[str]:
     """The figures of one representation on the dev part."""
     dev = str(folder / "dev")
-    known = overall(cluster(dev, "hac", config, model, "labels").overall)
-    own = overall(cluster(dev, "hac", config, model).overall)
+    known = overall(cluster(dev, ClusterRequest("hac", model, k_from="labels"), config).overall)
+    own = overall(cluster(dev, ClusterRequest("hac", model), config).overall)
     compared = verify(dev, [model] if model else [], folder / f"{name}-page", config).comparison.rows[-1]
     assert compared.overall.named is not None
     rates = compared.overall.named.true_positive_rates

@@ -17,6 +17,7 @@ from harvest.tracks import count_embedded, read_face_embeddings
 from tests.infra.commands import commands, parse
 from tests.workflows.conftest import Castmine, Harvested
 from workflows.cluster.job import ClusterJob, KFrom, memory_gb
+from workflows.cluster.request import ClusterRequest
 from workflows.cluster.retry import retry_command
 from workflows.cluster.run import cluster
 from workflows.config import load_config
@@ -51,12 +52,12 @@ def label(root: str) -> int:
 
 
 def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) -> None:
-    (movie,) = cluster(root, "hac", CONFIG, k_from=3).movies
+    (movie,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG).movies
     assert movie.asked == 3
     assert movie.clusters >= 3
     assert movie.violations == 0
     assert movie.metrics is None, "nobody has labelled anything"
-    assert cluster(root, None, CONFIG, k_from=3).method == "hac", "with nothing learned, what needs nothing"
+    assert cluster(root, ClusterRequest(k_from=3), CONFIG).method == "hac", "with nothing learned, what needs nothing"
     table = Dataset.open(root).derived("clusters", "hac-3", "hamilton")
     assert table is not None
     assert table["track_id"].to_pylist() == list(range(movie.tracks))
@@ -64,7 +65,7 @@ def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) ->
 
 
 def test_characters_are_numbered_as_the_cast_sheet_and_their_screen_time_show_them(root: str) -> None:
-    run = cluster(root, "hac", CONFIG, k_from=3).run
+    run = cluster(root, ClusterRequest("hac", k_from=3), CONFIG).run
     dataset = Dataset.open(root)
     (source,) = sheet_sources(dataset, run, CONFIG.report)
     names = [person.name for person in read_sheet(dataset, source).cast(CONFIG.report).characters]
@@ -75,7 +76,7 @@ def test_characters_are_numbered_as_the_cast_sheet_and_their_screen_time_show_th
 
 def test_k_comes_from_labels_and_the_clustering_is_scored(root: str) -> None:
     people = label(root)
-    summary = cluster(root, "hac", CONFIG, k_from="labels", run="scored")
+    summary = cluster(root, ClusterRequest("hac", k_from="labels", run="scored"), CONFIG)
     (movie,) = summary.movies
     assert movie.clusters == people
     assert movie.metrics
@@ -90,13 +91,13 @@ def test_k_comes_from_the_corpus(root: str) -> None:
     assert record
     facts = record.facts.model_copy(update={"cast_size": 4})
     put_movie_record(dataset.store, record.model_copy(update={"facts": facts}))
-    assert cluster(root, "hac", CONFIG, k_from="corpus").movies[0].asked == 4
+    assert cluster(root, ClusterRequest("hac", k_from="corpus"), CONFIG).movies[0].asked == 4
 
 
 def test_a_threshold_of_the_config_needs_no_calibration_and_a_wider_one_joins_more(root: str) -> None:
     counts = []
     for threshold in (0.01, 0.5, 1.9):
-        summary = cluster(root, "hac", load_config(None, [f"cluster.threshold={threshold}"]))
+        summary = cluster(root, ClusterRequest("hac"), load_config(None, [f"cluster.threshold={threshold}"]))
         assert summary.threshold_source == "cluster.threshold in the config"
         counts.append(summary.movies[0].clusters)
     assert counts == sorted(counts, reverse=True)
@@ -105,22 +106,22 @@ def test_a_threshold_of_the_config_needs_no_calibration_and_a_wider_one_joins_mo
 
 @pytest.mark.parametrize("k_from", ["labels", "corpus"])
 def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root: str, k_from: KFrom) -> None:
-    summary = cluster(root, "hac", CONFIG, k_from=k_from)
+    summary = cluster(root, ClusterRequest("hac", k_from=k_from), CONFIG)
     assert not summary.movies
     assert "hamilton" in summary.failed["hamilton"]
     (failure,) = Dataset.open(root).failures()
     assert (failure.stage, failure.run, failure.error) == ("cluster", f"hac-{k_from}", "DatasetError")
     again = f"castmine cluster --dataset {root} --method hac --k-from {k_from} --run hac-{k_from} --movies hamilton"
     assert read_failures(root).retry == {"cluster": (again,)}
-    cluster(root, "hac", CONFIG, k_from=3)
+    cluster(root, ClusterRequest("hac", k_from=3), CONFIG)
     assert [failure.where for failure in Dataset.open(root).failures()] == [f"cluster, hac-{k_from}"]
-    cluster(root, "hac", CONFIG, k_from=3, run=f"hac-{k_from}")
+    cluster(root, ClusterRequest("hac", k_from=3, run=f"hac-{k_from}"), CONFIG)
     assert Dataset.open(root).failures() == []
 
 
 def test_each_clustering_that_fails_has_its_own_command_that_tries_again(root: str) -> None:
     for method in ("hac", "ball"):
-        cluster(root, method, CONFIG, k_from="labels")
+        cluster(root, ClusterRequest(method, k_from="labels"), CONFIG)
     commands_again = read_failures(root).retry["cluster"]
     assert [command.partition(" --run ")[2] for command in commands_again] == [
         "ball-labels --movies hamilton",
@@ -129,7 +130,7 @@ def test_each_clustering_that_fails_has_its_own_command_that_tries_again(root: s
 
 
 def test_one_short_clip_is_too_little_to_calibrate_on_so_the_shipped_threshold_counts(root: str) -> None:
-    summary = cluster(root, "hac", CONFIG)
+    summary = cluster(root, ClusterRequest("hac"), CONFIG)
     record = Dataset.open(root).records()[0]
     card = get_card(Dataset.open(root).store, record.models_hash)
     assert card
@@ -145,7 +146,7 @@ def test_a_pack_of_which_nobody_knows_a_threshold_is_refused_with_a_remedy(root:
     assert card
     put_card(dataset.store, card.model_copy(update={"shipped_threshold": None}))
     with pytest.raises(TooLittleDataError, match=r"no threshold is known for this pack .* give --k-from N"):
-        cluster(root, "hac", CONFIG)
+        cluster(root, ClusterRequest("hac"), CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -159,14 +160,14 @@ def test_a_pack_of_which_nobody_knows_a_threshold_is_refused_with_a_remedy(root:
 def test_what_could_not_begin_is_refused(
     root: str, options: dict[str, object], error: type[Exception], said: str
 ) -> None:
-    arguments: dict[str, object] = {"method": "hac", "config": CONFIG} | options
+    asked = replace(ClusterRequest("hac"), **options)  # type: ignore[arg-type]
     with pytest.raises(error, match=said):
-        cluster(root, **arguments)  # type: ignore[arg-type]
+        cluster(root, asked, CONFIG)
 
 
 def test_runs_stand_beside_each_other_and_go_stale_with_their_harvest(root: str) -> None:
     for k in (2, 4):
-        cluster(root, "hac", CONFIG, k_from=k, run=f"k{k}")
+        cluster(root, ClusterRequest("hac", k_from=k, run=f"k{k}"), CONFIG)
     dataset = Dataset.open(root)
     assert dataset.runs() == ["k2", "k4"]
     record = dataset.record("hamilton")
@@ -180,40 +181,49 @@ def test_runs_stand_beside_each_other_and_go_stale_with_their_harvest(root: str)
 def test_what_a_run_has_clustered_just_so_is_left_alone_and_needs_no_ray(
     root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (first,) = cluster(root, "hac", CONFIG, k_from=3).movies
+    (first,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG).movies
     before = Dataset.open(root).derived_record("clusters", "hac-3", "hamilton")
     with monkeypatch.context() as patched:
         patched.setattr("workflows.ray_cluster.ray_cluster", lambda *_: pytest.fail("Ray was started"))
-        (again,) = cluster(root, "hac", CONFIG, k_from=3).movies
+        (again,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG).movies
     assert again == replace(first, unchanged=True)
     assert before
     assert Dataset.open(root).derived_record("clusters", "hac-3", "hamilton") == before
-    (forced,) = cluster(root, "hac", CONFIG, k_from=3, force=True).movies
+    (forced,) = cluster(root, ClusterRequest("hac", k_from=3, force=True), CONFIG).movies
     assert not forced.unchanged
 
 
 @pytest.mark.parametrize(
-    "change", [{"k_from": 4}, {"method": "hac-complete"}, {"config": load_config(None, ["cluster.curve_points=9"])}]
+    ("change", "settings"), [({"k_from": 4}, []), ({"method": "hac-complete"}, []), ({}, ["cluster.curve_points=9"])]
 )
-def test_anything_that_may_change_the_cast_clusters_anew(root: str, change: dict[str, Any]) -> None:
-    asked: dict[str, Any] = {"method": "hac", "config": CONFIG, "k_from": 3, "run": "one"}
-    cluster(root, **asked)
-    (movie,) = cluster(root, **(asked | change)).movies
+def test_anything_that_may_change_the_cast_clusters_anew(
+    root: str, change: dict[str, Any], settings: list[str]
+) -> None:
+    asked = ClusterRequest("hac", k_from=3, run="one")
+    cluster(root, asked, CONFIG)
+    (movie,) = cluster(root, replace(asked, **change), load_config(None, settings)).movies
     assert not movie.unchanged
 
 
 def test_what_another_method_reads_clusters_nothing_anew(root: str) -> None:
-    cluster(root, "hac", CONFIG, k_from=3)
+    cluster(root, ClusterRequest("hac", k_from=3), CONFIG)
     other = load_config(None, ["cluster.hdbscan.cluster=4", "cluster.memory_gb=3", "cluster.adapt.seed=9"])
-    (movie,) = cluster(root, "hac", other, k_from=3).movies
+    (movie,) = cluster(root, ClusterRequest("hac", k_from=3), other).movies
     assert movie.unchanged
 
 
-def test_new_labels_score_an_old_clustering_without_clustering_again(root: str) -> None:
-    (before,) = cluster(root, "hac", CONFIG, k_from=3).movies
+@pytest.mark.parametrize("here", [True, False], ids=["few tracks", "many tracks"])
+def test_new_labels_score_an_old_clustering_without_clustering_again_and_here_where_that_is_quick(
+    root: str, here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (before,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG).movies
     assert before.metrics is None
     label(root)
-    (after,) = cluster(root, "hac", CONFIG, k_from=3).movies
+    started = []
+    if not here:
+        monkeypatch.setattr("workflows.cluster.run.SOON_PAIRS", before.tracks**2 - 1)
+    (after,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG, start=lambda: started.append(1) or 1).movies
+    assert bool(started) is not here
     assert after.metrics
     assert after == replace(before, metrics=after.metrics, unchanged=True)
     record = Dataset.open(root).derived_record("clusters", "hac-3", "hamilton")
@@ -221,6 +231,18 @@ def test_new_labels_score_an_old_clustering_without_clustering_again(root: str) 
     curve = record.notes["k_curve"]
     assert curve["clusters"][0] == after.tracks, "each track its own person, each in its own cluster"
     assert curve["nmi"][0] == pytest.approx(1)
+
+
+def test_what_cannot_be_scored_is_a_failure_of_its_movie(root: str) -> None:
+    cluster(root, ClusterRequest("hac", k_from=3), CONFIG)
+    label(root)
+    dataset = Dataset.open(root)
+    record = dataset.derived_record("clusters", "hac-3", "hamilton")
+    assert record
+    Path(root, record.shard.path).unlink()
+    summary = cluster(root, ClusterRequest("hac", k_from=3), CONFIG, start=lambda: pytest.fail("Ray was started"))
+    assert record.shard.path in summary.failed["hamilton"]
+    assert [failure.error for failure in dataset.failures()] == ["DatasetError"]
 
 
 def test_the_command_that_tries_again_makes_the_same_choices(root: str) -> None:
@@ -236,7 +258,7 @@ def test_a_movie_that_fits_no_machine_is_refused_by_its_size_and_the_others_are_
     root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workflows.ray_cluster.largest_node_gb", lambda: 0.1)
-    summary = cluster(root, "affinity", CONFIG)
+    summary = cluster(root, ClusterRequest("affinity"), CONFIG)
     assert re.search(r"tracks need 0\.5 GB .* largest machine has 0\.1 GB .* choose hac", summary.failed["hamilton"])
     (failure,) = Dataset.open(root).failures()
     assert (failure.stage, failure.error, failure.attempts) == ("cluster", "ConfigError", 0)

@@ -13,6 +13,7 @@ from train.config import NetworkConfig, TrainConfig
 from train.embedding import embedding_of
 from train.networks import build_network
 from train.registry import save_model
+from workflows.cluster.request import ClusterRequest
 from workflows.cluster.run import cluster
 from workflows.config import load_config
 from workflows.ray_cluster import ray_cluster
@@ -46,7 +47,7 @@ def files(root: str) -> dict[str, bytes]:
 
 @pytest.mark.usefixtures("_ray")
 def test_a_movie_is_fitted_to_once_for_all_methods_and_again_with_the_same_bytes(root: str) -> None:
-    summary = cluster(root, "hac", CONFIG, k_from=4, adapt="tsiam")
+    summary = cluster(root, ClusterRequest("hac", k_from=4, adapt="tsiam"), CONFIG)
     assert summary.failed == {}
     assert (summary.run, summary.model) == ("hac-tsiam-4", "base+tsiam")
     assert summary.movies[0].adapt_seconds > 0
@@ -57,16 +58,16 @@ def test_a_movie_is_fitted_to_once_for_all_methods_and_again_with_the_same_bytes
     first = files(root)
     assert len(first) == 1
     written = {path: path.stat().st_mtime_ns for path in Path(root).rglob("*.safetensors")}
-    assert cluster(root, "affinity", CONFIG, adapt="tsiam").failed == {}
+    assert cluster(root, ClusterRequest("affinity", adapt="tsiam"), CONFIG).failed == {}
     assert {path: path.stat().st_mtime_ns for path in written} == written
-    assert cluster(root, "hac", CONFIG, k_from=4, adapt="tsiam", force=True).failed == {}
+    assert cluster(root, ClusterRequest("hac", k_from=4, adapt="tsiam", force=True), CONFIG).failed == {}
     assert files(root) == first
 
 
 @pytest.mark.usefixtures("_ray")
 @pytest.mark.parametrize("method", ["hac", "videoclusternet"])
 def test_the_threshold_is_carried_into_the_adapted_space_and_the_teacher_is_used(root: str, method: str) -> None:
-    summary = cluster(root, method, CONFIG, adapt="selfdistill")
+    summary = cluster(root, ClusterRequest(method, adapt="selfdistill"), CONFIG)
     assert summary.failed == {}
     record = Dataset.open(root).derived_record("clusters", f"{method}-selfdistill", "hamilton")
     assert record is not None
@@ -87,7 +88,7 @@ def test_a_bcl_model_goes_on_learning_from_a_movie_and_keeps_its_radius(root: st
     network = build_network(config.network, movie.embedding_size)
     for name, radius in (("bcl", 0.05), ("other", None)):
         save_model(tmp_path / name, embedding_of(network), card(squared_radius=radius, **facts))
-    summary = cluster(root, "ball", CONFIG, model=str(tmp_path / "bcl"), adapt="ball")
+    summary = cluster(root, ClusterRequest("ball", model=str(tmp_path / "bcl"), adapt="ball"), CONFIG)
     assert summary.failed == {}
     assert summary.run == "ball-bcl-ball"
     (done,) = summary.movies
@@ -96,7 +97,7 @@ def test_a_bcl_model_goes_on_learning_from_a_movie_and_keeps_its_radius(root: st
     assert record is not None
     assert "τ = 4b" in record.notes["adaptation"]["threshold"]
     with pytest.raises(ConfigError, match="no model of ball cluster learning"):
-        cluster(root, "ball", CONFIG, model=str(tmp_path / "other"), adapt="ball", k_from=3)
+        cluster(root, ClusterRequest("ball", model=str(tmp_path / "other"), adapt="ball", k_from=3), CONFIG)
 
 
 @pytest.mark.slow
@@ -104,7 +105,8 @@ def test_a_bcl_model_goes_on_learning_from_a_movie_and_keeps_its_radius(root: st
 def test_the_network_itself_learns_from_the_stored_chips_of_a_clip(root: str, pack_folder: Path) -> None:
     overrides = [*SHORT, f"cluster.adapt.selfdistill.pack={pack_folder}", "cluster.adapt.selfdistill.iterations=1"]
     overrides += ["cluster.adapt.selfdistill.first_epochs=1", "cluster.adapt.selfdistill.heads_only_epochs=0"]
-    summary = cluster(root, "videoclusternet", load_config(overrides=overrides), adapt="selfdistill-network")
+    asked = ClusterRequest("videoclusternet", adapt="selfdistill-network")
+    summary = cluster(root, asked, load_config(overrides=overrides))
     assert summary.failed == {}
     record = Dataset.open(root).derived_record("clusters", summary.run, "hamilton")
     assert record is not None
@@ -113,8 +115,8 @@ def test_the_network_itself_learns_from_the_stored_chips_of_a_clip(root: str, pa
 
 def test_an_unknown_adaptation_and_a_network_on_top_of_a_model_are_refused() -> None:
     with pytest.raises(ConfigError, match="no adaptation 'tsam'; there are: tsiam, ssiam, ball, selfdistill"):
-        cluster("nowhere", "hac", CONFIG, adapt="tsam")
+        cluster("nowhere", ClusterRequest("hac", adapt="tsam"), CONFIG)
     with pytest.raises(ConfigError, match="leave out --model"):
-        cluster("nowhere", "hac", CONFIG, model="model", adapt="selfdistill-network")
+        cluster("nowhere", ClusterRequest("hac", model="model", adapt="selfdistill-network"), CONFIG)
     with pytest.raises(ConfigError, match="name one with --model"):
-        cluster("nowhere", "ball", CONFIG, adapt="ball")
+        cluster("nowhere", ClusterRequest("ball", adapt="ball"), CONFIG)

@@ -1,4 +1,4 @@
-"""`castmine cluster` where an earlier run has left nothing to do."""
+"""`castmine cluster` where an earlier run has left nothing to do, or only to score by new labels."""
 
 from pathlib import Path
 
@@ -6,10 +6,16 @@ from tests.workflows.conftest import Castmine, Harvested
 from tests.workflows.test_harvest import run_lightly
 
 
-def test_a_clustering_with_nothing_to_do_starts_no_ray_and_loads_nothing_that_learns(
+def test_a_clustering_with_nothing_to_cluster_starts_no_ray_and_loads_no_torch(
     castmine: Castmine, harvested: Harvested, tmp_path: Path
 ) -> None:
     root = harvested.copy(tmp_path)
     castmine("cluster", "-d", root)
     said = run_lightly("cluster", "-d", root, besides=("scipy",))
+    assert "1 movies, 1 of them unchanged" in said
+    names = tmp_path / "labels.csv"
+    names.write_text("movie_id,track_id,identity\nhamilton,0,Ann\nhamilton,1,Bob\n")
+    castmine("labels", "import", names, "-d", root)
+    said = run_lightly("cluster", "-d", root, besides=("scipy", "sklearn"))
+    assert "scores count the 2 labelled tracks" in said
     assert "1 movies, 1 of them unchanged" in said

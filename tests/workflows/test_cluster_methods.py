@@ -14,6 +14,7 @@ from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS
 from harvest.errors import ConfigError
 from tests.workflows.conftest import Harvested
 from workflows.cluster.job import ClusterJob
+from workflows.cluster.request import ClusterRequest
 from workflows.cluster.run import cluster
 from workflows.cluster.task import cluster_one
 from workflows.config import load_config
@@ -36,7 +37,7 @@ def root(harvested: Harvested, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_leaves_a_run_of_its_name_without_violations(root: str, method: str) -> None:
-    summary = cluster(root, method, CONFIG, k_from="threshold" if METHODS[method].finds_k else 4)
+    summary = cluster(root, ClusterRequest(method, k_from="threshold" if METHODS[method].finds_k else 4), CONFIG)
     (movie,) = summary.movies
     assert summary.failed == {}
     assert summary.run == (method if METHODS[method].finds_k else f"{method}-4")
@@ -50,7 +51,7 @@ def test_a_method_leaves_a_run_of_its_name_without_violations(root: str, method:
 
 def test_a_method_that_finds_k_is_not_told_where_to_take_it_from(root: str) -> None:
     with pytest.raises(ConfigError, match="affinity finds the number of characters itself: leave out --k-from labels"):
-        cluster(root, "affinity", CONFIG, k_from="labels")
+        cluster(root, ClusterRequest("affinity", k_from="labels"), CONFIG)
 
 
 SIZES = {"empty": [], "lonely": [0], "together": [0, 0, 0, 0]}

@@ -12,6 +12,7 @@ from harvest.dataset.read import Dataset
 from harvest.errors import TooLittleDataError
 from tests.harvest.test_releases import bcl, ssiam
 from workflows.cli import app
+from workflows.cluster.request import ClusterRequest
 from workflows.cluster.run import cluster
 from workflows.config import load_config
 from workflows.labels import flags_by_track, identities, import_labels
@@ -89,6 +90,6 @@ def test_without_cannot_links_no_threshold_is_found_and_a_known_k_clusters_all_t
     config = load_config(None, ["run.workers=1"])
     with ray_cluster(ray_address):
         with pytest.raises(TooLittleDataError, match=r"0 cannot-link pairs are too few .* give --k-from N"):
-            cluster(root, "hac", config)
-        (movie,) = cluster(root, "hac", config, k_from="labels").movies
+            cluster(root, ClusterRequest("hac"), config)
+        (movie,) = cluster(root, ClusterRequest("hac", k_from="labels"), config).movies
     assert (movie.clusters, movie.metrics and movie.metrics.tracks) == (2, 2)

@@ -61,12 +61,12 @@ def cluster(
 ) -> None:
     """Group the tracks of each movie into its cast; score it where labels exist."""
     from workflows.cluster.printed import cluster_json, clustered
+    from workflows.cluster.request import ClusterRequest
     from workflows.cluster.run import cluster as cluster_all
 
     chosen = [movie for movie in movies.split(",") if movie]
-    summary = cluster_all(
-        dataset, method, settings(config, set_, workers), model, _k_from(k_from), run, chosen, address, force, adapt
-    )
+    asked = ClusterRequest(method, model, adapt, _k_from(k_from), run, chosen, force)
+    summary = cluster_all(dataset, asked, settings(config, set_, workers), address)
     clustered(summary)
     write_json(json_file, cluster_json(summary))
     if summary.failed:

@@ -70,25 +70,32 @@ def labels_digest(dataset: Dataset, movie: MovieRecord) -> str:
 
 def nothing_to_do(dataset: Dataset, movie: MovieRecord, job: ClusterJob) -> ClusteredMovie | None:
     """What a task would answer that clusters and scores as an earlier one did; None: it is to be run."""
-    notes, labels = _notes(dataset, movie, job), labels_digest(dataset, movie)
-    if notes is None or notes["labels"] != labels or notes["fingerprint"] != fingerprint(job, movie, labels):
-        return None
-    return _answer(notes, movie)
+    notes, labels = _notes(dataset, movie, job)
+    return _answer(notes, movie) if notes and notes["labels"] == labels else None
+
+
+def is_clustered(dataset: Dataset, movie: MovieRecord, job: ClusterJob) -> bool:
+    """Whether an earlier run clustered just so: a task would only score, by the labels that there are now."""
+    return _notes(dataset, movie, job)[0] is not None
 
 
 def read_earlier(dataset: Dataset, movie: MovieRecord, job: ClusterJob) -> Earlier | None:
     """The assignments of an earlier run that clustered just so, whatever the labels were then."""
-    notes = _notes(dataset, movie, job)
-    table = dataset.derived("clusters", job.run, job.movie_id)
-    if notes is None or table is None or notes["fingerprint"] != fingerprint(job, movie, labels_digest(dataset, movie)):
+    notes, _ = _notes(dataset, movie, job)
+    table = dataset.derived("clusters", job.run, job.movie_id) if notes else None
+    if notes is None or table is None:
         return None
     return Earlier(table["cluster_id"].to_numpy().astype(np.int64), _answer(notes, movie))
 
 
-def _notes(dataset: Dataset, movie: MovieRecord, job: ClusterJob) -> dict[str, Any] | None:
-    """The notes of the run's record of the movie's current harvest."""
+def _notes(dataset: Dataset, movie: MovieRecord, job: ClusterJob) -> tuple[dict[str, Any] | None, str]:
+    """The notes of a run that clustered the movie's current harvest just so, if any; the digest of its labels now."""
     record = None if job.force else dataset.derived_record("clusters", job.run, job.movie_id)
-    return record.notes if record and record.harvest_id == movie.harvest_id and "fingerprint" in record.notes else None
+    labels = labels_digest(dataset, movie)
+    if record is None or record.harvest_id != movie.harvest_id:
+        return None, labels
+    same = record.notes.get("fingerprint") == fingerprint(job, movie, labels)
+    return (record.notes if same else None), labels
 
 
 def _answer(notes: dict[str, Any], movie: MovieRecord) -> ClusteredMovie:

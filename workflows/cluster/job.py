@@ -81,12 +81,6 @@ def source_of_k(method: str, k_from: KFrom) -> str:
     return "method" if METHODS[method].finds_k else str(k_from)
 
 
-def default_method(model: str | None) -> str:
-    """hac on the pack's own embeddings, hac-expanded through a model: each is the better one there, the expansion's
-    numbers having been chosen on the closed form (cluster/config.py)."""
-    return "hac-expanded" if model else "hac"
-
-
 def run_name(method: str, model: str | None, adapt: str | None, k_from: KFrom) -> str:
     """What a run is called where nobody says: K known and K found stand side by side."""
     known = None if k_from == "threshold" else str(k_from)

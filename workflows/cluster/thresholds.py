@@ -1,7 +1,7 @@
 """The distance at which a representation's clusters end; a pack's is calibrated on the corpus's links for its card."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from functools import reduce
 from itertools import groupby
 from operator import add
@@ -19,10 +19,8 @@ from train.mining import mine_movie
 from train.registry import Model
 from workflows.cluster.job import FACE_BYTES
 from workflows.config import Config
+from workflows.on_demand import Cores
 from workflows.train.memory import PROCESS_GB
-
-Cores = Callable[[], int]
-"""Starts Ray where it does not run yet, and says how many cores it has."""
 
 
 def thresholds_for(

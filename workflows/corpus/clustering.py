@@ -38,24 +38,21 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
     inputs = _inputs(dataset, clustering, config, weights, taken)
     if inputs.note and not force and not inputs.changes():
         return StageOutcome(name, "unchanged", inputs.note.said)
-    session.start_ray()
+    from workflows.cluster.request import ClusterRequest
     from workflows.cluster.run import cluster
 
-    chosen: dict[str, Any] = {"adapt": clustering.adapt} if clustering.adapt else {}
+    asked = ClusterRequest(
+        clustering.method,
+        model,
+        clustering.adapt,
+        clustering.k_from,  # type: ignore[arg-type]  # checked there
+        clustering.name,
+        through,
+        force,
+        kept_threshold(session),
+    )
     try:
-        summary = cluster(
-            dataset.root,
-            clustering.method,
-            config,
-            model,
-            clustering.k_from,  # type: ignore[arg-type]  # checked there
-            clustering.name,
-            address=session.address,
-            force=force,
-            movies=through,
-            kept=kept_threshold(session),
-            **chosen,
-        )
+        summary = cluster(dataset.root, asked, config, start=session.start_ray)
     except CastmineError as error:
         return StageOutcome(name, "failed", str(error), time.monotonic() - began)
     again = [movie.movie_id for movie in summary.movies if not movie.unchanged]

@@ -9,6 +9,7 @@ from harvest.dataset.read import Dataset
 from harvest.faces import Pack, find_pack
 from workflows.config import Config
 from workflows.corpus.places import Places, find_places
+from workflows.on_demand import Cores, ray_on_demand
 
 
 @dataclass
@@ -27,15 +28,11 @@ class Session:
     """Do stages also where nothing changed."""
     stack: ExitStack = field(default_factory=ExitStack)
     """What ends with the run."""
-    _started: bool = False
+    start_ray: Cores = field(init=False)
+    """One Ray for all stages of a run, from the first that has work on: each would start its own."""
 
-    def start_ray(self) -> None:
-        """One Ray for all stages of a run, from the first that has work on: each would start its own."""
-        if not self._started:
-            from workflows.ray_cluster import ray_cluster
-
-            self.stack.enter_context(ray_cluster(self.address, self.config.run.workers))
-            self._started = True
+    def __post_init__(self) -> None:
+        self.start_ray = ray_on_demand(self.stack, self.address, self.config.run.workers)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from cluster.metrics import Metrics
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError, TooLittleDataError
 from workflows.cluster.printed import cluster_json
+from workflows.cluster.request import ClusterRequest
 from workflows.cluster.run import ClusterSummary, cluster
 from workflows.config import Config
 from workflows.console import meter, out
@@ -74,7 +75,7 @@ def run_demo(folder: Path, config: Config) -> dict[str, Any]:
         steps.ended("labels", f"{labels.attached} tracks named from the truth, {labels.lost} names on no track")
         model, learned = _learn(root, folder / "model", config)
         steps.ended("train", *learned)
-        clustered = cluster(root, None, config, model, run=RUN)
+        clustered = cluster(root, ClusterRequest(model=model, run=RUN), config)
     if clustered.failed:
         raise CastmineError(f"demo: the clustering failed: {clustered.failed[movie.movie_id]}")
     steps.ended("cluster", *_cast(clustered))
