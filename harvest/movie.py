@@ -55,7 +55,8 @@ def harvest_segment(
         VideoDecodeError: the video ends or breaks before its last announced frame.
     """
     fps, times_s = reader.facts.fps, reader.facts.times_s
-    tracker = FaceTracker(fps / config.stride, config.detect.score, config.track)
+    with stage("load"):  # once a process: torch, 2 s
+        tracker = FaceTracker(fps / config.stride, config.detect.score, config.track)
     bench = Workbench(models, tracker, config, fps, times_s, threshold, batch, stage)
     digests: dict[int, bytes] = {}
     frames = _decode(reader, segment, config, digests, stage, on_frame)

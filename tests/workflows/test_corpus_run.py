@@ -1,6 +1,7 @@
 """`castmine corpus` on real clips: every stage by one config, each done again only where its inputs have changed."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -82,7 +83,9 @@ def test_the_first_run_goes_on_with_the_pack_where_there_is_too_little_to_learn_
 
 
 def test_a_second_run_finds_nothing_to_do_and_loads_nothing_heavy(kept: Kept) -> None:
-    run_lightly("corpus", "--config", kept.config)
+    said = run_lightly("corpus", "--config", kept.config)
+    assert re.search(r"harvest +unchanged +1 unchanged *\n", said), "nothing is told that is nothing"
+    assert "of film" not in said
     assert kept.stages() == {
         "harvest": "unchanged",
         "train": "refused",
@@ -106,6 +109,7 @@ def test_a_dry_run_starts_no_ray_and_writes_nothing(kept: Kept, clips: Path, tmp
     assert (plan["harvest"]["movies"], plan["harvest"]["later"], plan["harvest"]["shards"]) == (1, 1, 4)
     assert plan["harvest"]["hours"] * 3600 == pytest.approx(10.02, abs=0.01), "of its longest stream, the sound"
     assert plan["harvest"]["rate"] > 0, "measured by the run that harvested the clip"
+    assert plan["harvest"]["start_s"] > 1
     assert set(plan["stages"].values()) == {"movies are harvested before it"}
     assert sorted((path, path.stat().st_mtime_ns) for path in kept.folder.rglob("*")) == before
 
@@ -135,6 +139,10 @@ def test_a_new_movie_alone_is_harvested_and_clustered_and_a_bad_one_is_named_and
     assert "bad" in found
     assert f"castmine corpus --config {kept.config} --retry-failed" in found
     assert "bad" in castmine("status", "--dataset", kept.dataset).out
+    again = run_lightly("corpus", "--config", kept.config, status=1)
+    assert "2 unchanged, 1 failed" in again
+    assert "of film" not in again, "what is left out costs nothing"
+    assert kept.report()["harvest"] == {}
     (kept.movies / "bad.mp4").unlink()
 
 

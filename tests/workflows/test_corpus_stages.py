@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harvest.corpus import Movie
 from harvest.dataset.commit import put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import movie_record_path
-from harvest.errors import ConfigError
+from harvest.errors import CastmineError, ConfigError
 from harvest.faces import Pack
 from tests.conftest import shared
 from workflows.config import Config, load_config
@@ -20,9 +21,14 @@ from workflows.corpus.config import ClusteringConfig, CorpusConfig
 from workflows.corpus.notes import StageNote, changes, enough_changed, strike_from_notes
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.places import Places, find_places
-from workflows.corpus.run import _done
+from workflows.corpus.run import _done, _harvest, _of_harvest
 from workflows.corpus.session import Session
 from workflows.corpus.training import model_folder, train_stage, weights_digest
+from workflows.harvest.plan import Selection, plan_harvest
+from workflows.harvest.run import HarvestSummary
+from workflows.journal.records import Journal, latest_journal
+from workflows.journal.writer import JournalWriter
+from workflows.labels import LabelChange, import_labels
 from workflows.tracks_import import import_tracks
 from workflows.train.movies import of_one_pack
 
@@ -162,6 +168,43 @@ def test_what_nobody_foresaw_is_a_failed_stage_and_a_stop_is_a_stop() -> None:
     assert "in broken" in outcome.figures["traceback"]
     with pytest.raises(SystemError):
         _done("report", stopped)
+
+
+def test_new_labels_are_scored_without_ray(session: Session, tmp_path: Path) -> None:
+    dataset, names = _copied(session, tmp_path), tmp_path / "labels.csv"
+    names.write_text(f"movie_id,track_id,identity\n{dataset.records()[0].movie_id},0,Ann\n")
+    import_labels(names, dataset)
+    night = replace(session, dataset=dataset)
+    night.start_ray = lambda: pytest.fail("Ray was started")
+    done = cluster_stage(night, ClusteringConfig(model=False, run="base"))
+    assert (done.state, done.figures["clustered"]) == ("done", [])
+
+
+def test_a_run_whose_ray_is_starting_tells_already_what_is_to_be_done(session: Session, tmp_path: Path) -> None:
+    dataset = _copied(session, tmp_path)
+    (tmp_path / "new.mp4").write_bytes(b"a new film")
+    night = replace(session, dataset=dataset)
+    plan = plan_harvest([Movie("new", str(tmp_path / "new.mp4"))], dataset, night.pack, night.config, Selection())
+    told: list[Journal | None] = []
+
+    def start() -> int:
+        told.append(latest_journal(dataset.store))
+        raise CastmineError("no Ray today")
+
+    night.start_ray = start
+    with (
+        pytest.raises(CastmineError, match="no Ray today"),
+        JournalWriter(dataset.store, "corpus", "c", "m", night.config.run) as journal,
+    ):
+        _harvest(night, plan, journal)
+    assert told[0]
+    assert told[0].is_starting
+    assert told[0].counts == {"waiting": 1, "unchanged": 0}
+
+
+def test_labels_that_could_not_be_carried_over_stand_in_the_line_of_the_harvest() -> None:
+    lost = LabelChange("m", 0, 0, not_carried="labels of m are not on its new tracks: gone")
+    assert _of_harvest(HarvestSummary([], [lost], 1.0)).said == f"nothing to do; {lost.not_carried}"
 
 
 def test_what_goes_wrong_in_a_stage_is_its_outcome_and_ends_no_run(session: Session) -> None:

@@ -17,6 +17,8 @@ from workflows.corpus.dry_run import plan_corpus
 from workflows.corpus.printed import corpus_plan
 from workflows.corpus.run import Choice
 from workflows.harvest.plan import Selection, plan_harvest, segment_minutes
+from workflows.journal.records import MovieProgress, Usage
+from workflows.journal.writer import JournalWriter
 
 
 @pytest.fixture
@@ -60,6 +62,32 @@ def test_what_would_fail_again_as_it_is_is_named_and_not_counted(config: Config,
     assert "failed before and unchanged: street (--retry-failed tries again)" in printed.get()
     estimate, _ = plan_corpus(config, Choice(selection=Selection(retry_failed=True)))
     assert (estimate.movies, estimate.left_out) == (1, ())
+
+
+def test_an_estimate_counts_the_start_and_names_the_movies_of_which_nobody_knows_the_length(
+    config: Config, pack_folder: Path
+) -> None:
+    places = config.corpus.model_copy(update={"models": str(pack_folder), "train": None, "clusterings": ()})
+    config = config.model_copy(update={"corpus": places})
+    Path(str(places.movies), "half.mp4").write_bytes(b"a copy that was cut short")
+    store = Dataset.create(str(places.dataset)).store
+    done = {"m": MovieProgress(state="done", frames=3000, total=3000, duration_s=120)}
+    held = Usage(workers=2, worker_s=100)  # 50 s each: 10 s to start, 5 to load, 35 at work on 60 s of film
+    with JournalWriter(store, "corpus", str(places.movies), places.models, config.run) as journal:
+        journal.say(movies=done, frames=3000, start_s=18.0, stages={"start": 20, "load": 10}, usage=held)
+    estimate, reasons = plan_corpus(config, Choice())
+    assert (estimate.unknown, estimate.start_s, estimate.rate) == (("half",), 23, pytest.approx(120 / 70))
+    assert estimate.wall_s == pytest.approx(estimate.hours * 3600 / (120 / 70) / 2 + 23)
+    with out.capture() as printed:
+        corpus_plan(estimate, reasons)
+    said = " ".join(printed.get().split())
+    assert "(length unknown of half: counted at the mean of the others)" in said
+    assert "/ 2 workers + 23 s to start Ray and the models, as then = " in said
+    with JournalWriter(store, "corpus", str(places.movies), places.models, config.run) as journal:
+        journal.say(movies=done, frames=3000, usage=held)  # as runs were noted before their start was
+    estimate, _ = plan_corpus(config, Choice())
+    assert (estimate.start_s, estimate.rate) == (None, 1.2)
+    assert estimate.wall_s == pytest.approx(estimate.hours * 3600 / 1.2 / 2)
 
 
 def test_a_few_movies_are_split_finer_so_that_no_worker_is_idle() -> None:

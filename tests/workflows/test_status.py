@@ -91,6 +91,8 @@ def test_the_journal_of_a_harvest_says_in_the_end_what_was_done_and_what_it_took
     movie = journal.movies["hamilton"]
     assert (movie.state, movie.frames, movie.total) == ("done", 275, 275)
     assert journal.usage.peak_bytes > 2**28, "onnxruntime, torch and the models fill more than that"
+    assert journal.start_s
+    assert {"start", "load"} <= set(journal.stages), "of the worker, and of its models"
     assert 0 < sum(journal.stages.values()) <= journal.usage.worker_s
     assert journal.eta_s is None
 
@@ -223,13 +225,17 @@ def test_a_resumed_run_counts_what_an_earlier_one_has_done_but_not_for_its_speed
     resumed = MovieState(Movie("resumed", "r.mp4"), total=1000, duration_s=40, earlier=600)
     fresh = MovieState(Movie("fresh", "f.mp4"), total=1000, duration_s=40)
     watch = HarvestWatch({"resumed": resumed, "fresh": fresh, "kept": MovieState(Movie("kept", "k.mp4"), "skipped")})
-    watch({}, Usage(workers=1))
+    clock[0] += 6
+    watch({}, Usage(workers=1, worker_s=2))
     begun = watch.fields()
+    assert (begun["start_s"], begun["stages"]) == (None, {"start": 2}), "the worker is not at work yet"
     assert (begun["frames"], begun["total"], begun["rate"]) == (600, 2000, 0)
     assert begun["movies"]["resumed"].state == "waiting", "nobody is at work on what is left of it"
     clock[0] += 10
-    watch({"resumed: frames 600-1000": 100.0}, Usage(workers=1))
+    for units in ({"resumed: frames 600-1000": 50.0}, {}, {"resumed: frames 600-1000": 100.0}):
+        watch(units, Usage(workers=1, worker_s=12))
     later = watch.fields()
+    assert (later["start_s"], later["stages"]) == (16, {"start": 2}), "until it was last seen idle"
     assert (later["frames"], later["rate"], later["eta_s"]) == (700, 10, 130)
     assert later["counts"] == {"running": 1, "waiting": 1, "unchanged": 1}
     resumed.state, resumed.frames = "done", 400
@@ -358,6 +364,8 @@ def test_failures_that_do_not_stand_any_more_are_not_shown(castmine: Castmine, h
         ({"stage": "harvest", "frames": 50, "total": 200, "rate": 12.5, "eta_s": 12}, None, "25% of the frames · 12.5"),
         ({"stage": "harvest", "frames": 50, "total": 200, "rate": 12.5, "eta_s": 12}, None, "ETA 12 s"),
         ({"stage": "harvest"}, None, "harvest · running for"),
+        ({"stage": "harvest", "movies": {"a": {"state": "waiting"}}}, None, "starting Ray and its workers, for"),
+        ({"stage": "harvest", "movies": {"a": {"state": "waiting"}}, "start_s": 9}, None, "harvest · running for"),
         ({"stage": "cluster hac", "rate": 12.5}, None, "cluster hac · running for"),
         ({"stage": "train"}, 200.0, "no sign of life since 2026-11-22 02:15:30 UTC (3 min 20 s ago)"),
         (

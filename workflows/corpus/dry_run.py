@@ -21,7 +21,11 @@ from workflows.corpus.places import Places, find_places
 from workflows.corpus.run import Choice
 from workflows.harvest.gone import gone
 from workflows.harvest.plan import HarvestPlan, MovieState, plan_harvest, segment_minutes, within_limit
+from workflows.journal.harvesting import START
 from workflows.journal.records import Journal, last_measured
+
+LOAD = "load"
+"""The stage in which each worker loads its models and libraries, once."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,8 @@ class Estimate:
     movies: int
     unchanged: int
     later: int
-    known: int
-    """Movies whose file says how long they are."""
+    unknown: tuple[str, ...]
+    """Movies whose file does not say how long it is, as far as can be seen from here."""
     hours: float
     """Of all movies to be harvested; those of unknown length at the mean of the others."""
     segments: int
@@ -41,8 +45,11 @@ class Estimate:
     """None: one for each core of the cluster."""
     memory_gb: float
     """That a worker declares."""
+    start_s: float | None
+    """Until the work begins, Ray, the workers and their models being started; None: no run has noted it. Of the last
+    run, as is …"""
     rate: float | None
-    """Movie-seconds a worker-second, of the last run …"""
+    """… the rate, movie-seconds a worker-second at work …"""
     measured: str
     """… which was this one."""
     wall_s: float | None
@@ -86,33 +93,42 @@ def _first_run(movies: list[Movie], places: Places, config: Config, choice: Choi
 
 def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estimate:
     todo, run = plan.todo, config.run
-    lengths = [seconds for state in todo if (seconds := _length_s(state.movie.uri)) is not None]
+    found = {state.movie.movie_id: _length_s(state.movie.uri) for state in todo}
+    lengths = [seconds for seconds in found.values() if seconds is not None]
     mean = sum(lengths) / len(lengths) if lengths else 0.0
     every = [*lengths, *[mean] * (len(todo) - len(lengths))]
-    rate = _rate(last) if last else None
+    start_s, rate = (_start_s(last), _rate(last)) if last else (None, None)
     workers = run.workers or (last.usage.workers if last else None)
     split = (len(todo), workers or os.cpu_count() or 1, run.segment_minutes)
     return Estimate(
         movies=len(todo),
         unchanged=sum(state.state == "skipped" for state in plan.states.values()),
         later=len(plan.later),
-        known=len(lengths),
+        unknown=tuple(name for name, seconds in found.items() if seconds is None),
         hours=sum(every) / 3600,
         segments=sum(max(ceil(seconds / 60 / segment_minutes(seconds, *split)), 1) for seconds in every),
         shards=len(todo) * len(HARVEST_TABLES),
         workers=workers,
         memory_gb=run.memory_gb,
+        start_s=start_s,
         rate=rate,
         measured=f"run {last.run_id}" if last else "",
-        wall_s=sum(every) / rate / workers if rate and workers and lengths else None,
+        wall_s=sum(every) / rate / workers + (start_s or 0.0) if rate and workers and lengths else None,
         left_out=tuple(sorted(name for name, state in plan.states.items() if state.state == "failed")),
     )
 
 
+def _start_s(last: Journal) -> float | None:
+    """Until a worker was at work, and loading the models, which all workers did at once."""
+    loading = last.stages.get(LOAD, 0.0) / max(last.usage.workers, 1)
+    return None if last.start_s is None else last.start_s + loading
+
+
 def _rate(last: Journal) -> float | None:
-    """Movie-seconds a worker-second."""
+    """Movie-seconds a worker-second, after the start."""
     seconds = sum(movie.own_s() for movie in last.movies.values() if movie.state == "done")
-    return seconds / last.usage.worker_s if seconds and last.usage.worker_s else None
+    at_work = last.usage.worker_s - sum(last.stages.get(stage, 0.0) for stage in (START, LOAD))
+    return seconds / at_work if seconds and at_work > 0 else None
 
 
 def _length_s(uri: str) -> float | None:

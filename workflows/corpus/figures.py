@@ -17,7 +17,7 @@ PACKAGES = (
 )
 """Whose versions a report names: those that decide what comes out."""
 WAITING = "waiting"
-"""Worker seconds in no stage: starting, loading models, waiting for work."""
+"""Worker seconds in no stage: later workers' start, and waiting for work."""
 
 
 def stage_shares(journal: Journal) -> list[dict[str, Any]]:
@@ -31,14 +31,15 @@ def stage_shares(journal: Journal) -> list[dict[str, Any]]:
 
 
 def harvest_figures(journal: Journal) -> dict[str, Any]:
-    """What the harvest of a run did and held; empty where there was nothing to harvest."""
-    if not journal.movies:
+    """What the harvest of a run did and held; empty where no worker was at it."""
+    if not journal.usage.worker_s:
         return {}
     hours = sum(movie.own_s() for movie in journal.movies.values() if movie.state == "done") / 3600
     wall, usage = journal.work_s, journal.usage
     frames = journal.frames - sum(movie.earlier for movie in journal.movies.values())
     return {
         "movie_hours": round(hours, 4),
+        "start_s": journal.start_s,
         "wall_s": round(wall, 3),
         "movie_hours_per_wall_hour": round(hours * 3600 / wall, 3) if wall else None,
         "frames": round(frames),

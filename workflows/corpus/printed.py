@@ -12,6 +12,8 @@ from workflows.corpus.outcome import CorpusSummary
 
 SHOWN = 20
 """Movies named in a list; of more, the first ones."""
+LEAST_S = 0.05
+"""What took less would be printed as 0.0 s."""
 
 
 def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str) -> None:
@@ -21,7 +23,8 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for stage in summary.stages:
         colour = {"failed": "red", "done": "green"}.get("failed" if stage.failed else stage.state, "")
-        table.add_row(stage.stage, Text(stage.state, colour), f"{stage.seconds:.1f}", Text(stage.said))
+        seconds = "" if stage.seconds < LEAST_S else f"{stage.seconds:.1f}"
+        table.add_row(stage.stage, Text(stage.state, colour), seconds, Text(stage.said))
     out.print(table)
     if report["harvest"]:
         _harvest(report["harvest"])
@@ -31,7 +34,8 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
         out.print(f"no longer in the corpus: {_some(summary.gone)} (kept; --prune removes)", markup=False)
     if summary.pruned:
         out.print(f"removed, no longer in the corpus: {_some(summary.pruned)}", markup=False)
-    out.print(f"{summary.seconds:.1f} s · {report_file}", markup=False, soft_wrap=True)
+    took = "" if summary.seconds < LEAST_S else f"{summary.seconds:.1f} s · "
+    out.print(f"{took}{report_file}", markup=False, soft_wrap=True)
     for stage in summary.stages:
         if stage.state == "failed":
             err.print(f"failed: {stage.stage}: {stage.said}", style="red", markup=False)
@@ -49,8 +53,8 @@ def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
     if estimate.later:
         out.print(f"  {estimate.later} more are left for another run by --limit")
     if estimate.movies:
-        unknown = estimate.movies - estimate.known
-        guessed = f" ({unknown} of unknown length counted at the mean of the others)" if unknown else ""
+        unknown = f"length unknown of {_some(estimate.unknown)}"
+        guessed = f" ({unknown}: counted at the mean of the others)" if estimate.unknown else ""
         film = f"{duration(estimate.hours * 3600)} of film{guessed}"
         out.print(
             f"  {film}: {counted(estimate.segments, 'segment')}, {counted(estimate.shards, 'shard')}", markup=False
@@ -72,22 +76,23 @@ def _time(estimate: Estimate) -> str:
     if estimate.wall_s is None:
         return "unknown; no file says how long it is"
     rate = f"{estimate.rate:.2f} movie-seconds a worker-second in {estimate.measured}"
-    hours, workers = duration(estimate.hours * 3600), f"{estimate.workers} worker{'s' * (estimate.workers != 1)}"
-    return f"{hours} / ({rate}) / {workers} = {duration(estimate.wall_s)}"
+    work = f"{duration(estimate.hours * 3600)} / ({rate}) / {counted(estimate.workers or 1, 'worker')}"
+    start = f" + {duration(estimate.start_s)} to start Ray and the models, as then" if estimate.start_s else ""
+    return f"{work}{start} = {duration(estimate.wall_s)}"
 
 
 def _harvest(figures: dict[str, Any]) -> None:
     """Where the workers' time went."""
-    speed = figures["movie_hours_per_wall_hour"]
+    film, speed = figures["movie_hours"] * 3600, figures["movie_hours_per_wall_hour"]
     gpu = f" · {figures['gpu_s']:.0f} GPU-s held" if figures["gpu_s"] else ""
-    film = f"{duration(figures['movie_hours'] * 3600)} of film in {duration(figures['wall_s'])}"
+    done = f"{duration(film)} of film in {duration(figures['wall_s'])}: {speed or 0:.2f} h an hour · " if film else ""
     out.print(
-        f"{film}: {speed or 0:.2f} h an hour · "
-        f"{counted(figures['workers'], 'worker')}, {figures['worker_s']:.0f} worker-s{gpu} · "
+        f"{done}{counted(figures['workers'], 'worker')}, {figures['worker_s']:.0f} worker-s{gpu} · "
         f"peak {figures['peak_bytes'] / 2**30:.2f} GiB a worker",
         markup=False,
     )
-    shares = (f"{row['stage']} {row['seconds']:.1f} s ({row['share']:.0%})" for row in figures["stages"])
+    rows = [row for row in figures["stages"] if row["seconds"] >= LEAST_S]
+    shares = (f"{row['stage']} {row['seconds']:.1f} s ({row['share']:.0%})" for row in rows)
     out.print(f"  {' · '.join(shares)}", markup=False)
 
 

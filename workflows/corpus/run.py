@@ -105,9 +105,8 @@ def _harvest(session: Session, plan: HarvestPlan, journal: JournalWriter) -> tup
     """Raises CastmineError where nothing could be begun."""
     began = time.monotonic()
     try:
-        if plan.todo:
-            session.start_ray()
-        summary = run_harvest(plan, session.dataset, session.pack, session.config, journal, session.address)
+        known = (session.dataset, session.pack, session.config, journal, session.address, session.start_ray)
+        summary = run_harvest(plan, *known)
     except CastmineError:
         raise
     except Exception as error:
@@ -142,5 +141,7 @@ def _later_stages(session: Session, choice: Choice) -> list[tuple[str, Callable[
 def _of_harvest(summary: HarvestSummary) -> StageOutcome:
     done, unchanged, failed = (summary.count(state) for state in ("done", "skipped", "failed"))
     messages = {state.movie.movie_id: state.message for state in summary.movies if state.state == "failed"}
-    said = f"{done} harvested, {unchanged} unchanged, {failed} failed"
+    counts = {"harvested": done, "unchanged": unchanged, "failed": failed}
+    said = ", ".join(f"{number} {state}" for state, number in counts.items() if number) or "nothing to do"
+    said = "; ".join((said, *(change.not_carried for change in summary.labels if change.not_carried)))
     return StageOutcome("harvest", "done" if done or failed else "unchanged", said, summary.seconds, messages)

@@ -25,6 +25,7 @@ from workflows.journal.retry import harvest_again, places
 from workflows.journal.writer import JournalWriter
 from workflows.labels import LabelChange, attach_labels
 from workflows.lease import lease_on
+from workflows.on_demand import Cores
 
 
 @dataclass
@@ -122,14 +123,22 @@ def _tell_of_other_packs(plan: HarvestPlan, pack: Pack) -> None:
 
 
 def run_harvest(
-    plan: HarvestPlan, dataset: Dataset, pack: Pack, config: Config, journal: JournalWriter, address: str | None = None
+    plan: HarvestPlan,
+    dataset: Dataset,
+    pack: Pack,
+    config: Config,
+    journal: JournalWriter,
+    address: str | None = None,
+    start: Cores | None = None,
 ) -> HarvestSummary:
-    """Do what was planned. Raises as `harvest` does."""
+    """Do what was planned. `start`: starts a Ray that outlives this harvest. Raises as `harvest` does."""
     began = time.monotonic()
     watch = HarvestWatch(plan.states)
     journal.follow(watch.fields)
     try:
         if plan.todo:
+            if start:
+                start()
             from workflows.harvest.jobs import HarvestRun  # Ray, torch and the decoders: only where there is work
 
             try:

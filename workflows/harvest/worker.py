@@ -81,7 +81,8 @@ class HarvestWorker:
     @cached_property
     def _models(self) -> FaceModels:
         run = self._config.run
-        return load_models(self._pack, self._config.harvest.detect, run.device, run.batch)
+        with self._stage("load"):
+            return load_models(self._pack, self._config.harvest.detect, run.device, run.batch)
 
     def process_id(self) -> int:
         """The operating system's number of this process."""
@@ -97,8 +98,7 @@ class HarvestWorker:
     def probe(self, movie: Movie) -> Probe:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
         self._units, self._seconds = 0.0, defaultdict(float)
-        with self._stage("load"):
-            embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
+        embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
         stamp = source_stamp(movie.uri)
         with self._stage("open"), self._copy.path(movie.uri, stamp, self._reading) as path:
             content = content_hash(path, self._reading)

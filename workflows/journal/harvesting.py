@@ -8,6 +8,8 @@ from workflows.harvest.plan import MovieState
 from workflows.journal.records import MovieProgress, Usage
 from workflows.journal.writer import Fields
 
+START = "start"
+"""The stage of what workers held before the first of them was at work."""
 RATE_S = 600
 """The rate is that of the last ten minutes: long enough for a segment to come back, short enough for a slow node."""
 
@@ -19,11 +21,16 @@ class HarvestWatch:
         self._states = states
         self._units: dict[str, float] = {}
         self.usage = Usage()
+        self._created = time.monotonic()
         self._began: float | None = None
+        self._started: tuple[float, float] | None = None
+        """When the first worker was seen at work, seconds; what workers had held when none was, worker seconds."""
         self._points: deque[tuple[float, float]] = deque()
 
     def __call__(self, units: dict[str, float], usage: Usage) -> None:
         """Frames done of each running job, by its key (`movie_id: what`), and what the workers hold."""
+        if units and self._started is None:
+            self._started = time.monotonic() - self._created, self.usage.worker_s
         self._units, self.usage = units, usage
         if usage.workers and self._began is None:
             self._began = time.monotonic()
@@ -39,6 +46,8 @@ class HarvestWatch:
         stages: Counter[str] = Counter()
         for state in self._states.values():
             stages.update(dict(state.seconds))  # copied at once: the driver adds to it while this thread counts
+        start_s, held_s = self._started or (None, self.usage.worker_s)
+        spent = sorted({**stages, START: held_s}.items(), key=lambda stage: -stage[1])
         done, total = sum(movie.frames for movie in movies.values()), sum(movie.total for movie in movies.values())
         earlier = sum(movie.earlier for movie in movies.values())
         rate = self._rate(done - earlier) if self._began else 0.0
@@ -50,8 +59,9 @@ class HarvestWatch:
             "total": total,
             "rate": rate,
             "eta_s": (total - done) / rate if rate and not unopened else None,
+            "start_s": start_s and round(start_s, 1),
             "work_s": round(time.monotonic() - self._began, 1) if self._began else 0.0,
-            "stages": {stage: round(seconds, 3) for stage, seconds in stages.most_common()},
+            "stages": {stage: round(seconds, 3) for stage, seconds in spent if seconds},
             "usage": self.usage,
         }
 

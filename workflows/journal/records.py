@@ -89,12 +89,19 @@ class Journal(_Part):
     """Source frames done, and to do, of the movies that have been opened."""
     rate: float = 0
     """Source frames a second, lately."""
+    start_s: float | None = None
+    """Seconds of the harvest until a worker was at work, Ray and the workers being started; null: none was."""
     work_s: float = 0
     """Seconds from the first worker's start."""
     eta_s: float | None = None
     stages: dict[str, float] = {}
     """Worker seconds by stage."""
     usage: Usage = Usage()
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether movies wait for the first worker."""
+        return self.start_s is None and any(movie.state == "waiting" for movie in self.movies.values())
 
     def silent_s(self, at: datetime | None = None) -> float | None:
         """Seconds without a sign of life of a run that has not ended; None where all is as it should be."""

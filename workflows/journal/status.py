@@ -109,6 +109,8 @@ def _standing(journal: Journal, silent_s: float | None) -> str:
     age = duration((datetime.now(UTC) - datetime.fromisoformat(journal.started_at)).total_seconds())
     if journal.stage != "harvest":
         return f"{journal.stage} · running for {age}"
+    if journal.is_starting:
+        return f"starting Ray and its workers, for {age} so far"
     eta = "" if journal.eta_s is None else f" · ETA {duration(journal.eta_s)}"
     share = f"{journal.frames / journal.total:.0%} of the frames · " if journal.total else ""
     rate = f"{journal.rate:.1f} frames/s{eta} · " if journal.rate else ""
