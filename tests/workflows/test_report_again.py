@@ -1,5 +1,6 @@
 """A report that is made again: it writes what has changed and nothing else, and comes to what a new one comes to."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ def another_castmine(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(lambda shown: forget(shown.dataset, "a"), "", id="a movie forgotten"),
         pytest.param(lambda shown: (shown.out / "a.html").unlink(), "a", id="a page removed"),
         pytest.param(lambda shown: (shown.out / "a.html").write_bytes(b""), "a", id="a page empty"),
+        pytest.param(lambda shown: os.truncate(shown.out / "a.html", 40_000), "a", id="a page cut short"),
         pytest.param(lambda shown: (shown.out / INDEX).unlink(), "abc", id="the index removed"),
         pytest.param(lambda shown: (shown.out / INDEX).write_bytes(b"\xff"), "abc", id="the index spoilt"),
         pytest.param(lambda shown: setattr(shown, "run", "other"), "abc", id="another run"),
@@ -112,6 +114,15 @@ def test_only_what_would_show_something_else_is_written_again(
         (shown.out / "a.html").unlink()  # of the forgotten movie: told, and left
     shown.report(tmp_path / "new")
     assert pages_in(shown.out) == pages_in(tmp_path / "new")
+
+
+def test_after_another_harvest_a_sheet_shows_neither_the_clustering_nor_the_labels_of_the_last(shown: Shown) -> None:
+    assert "Ann" in (shown.out / "b.html").read_text()
+    commit(shown.dataset, "b", sheet(**HARVESTED_ANEW), "h2")
+    shown.report()
+    page = (shown.out / "b.html").read_text()
+    assert "This movie has no characters yet" in page
+    assert "Ann" not in page
 
 
 def test_another_castmine_writes_every_sheet_with_its_version(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
