@@ -20,7 +20,7 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
     """The outcome of a run."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, justify in (("stage", "left"), ("", "left"), ("seconds", "right"), ("what", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for stage in summary.stages:
         colour = {"failed": "red", "done": "green"}.get("failed" if stage.failed else stage.state, "")
         seconds = "" if stage.seconds < LEAST_S else f"{stage.seconds:.1f}"
