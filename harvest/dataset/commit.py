@@ -121,6 +121,12 @@ def put_derived_record(store: Store, record: DerivedRecord) -> DerivedRecord:
     return record
 
 
+def end_failure(store: Store, movie_id: str, kind: str, run: str = "") -> None:
+    """Take back what was noted of a kind of work, which has succeeded since. Raises DatasetError."""
+    for noted in {run, ""}:  # "": before failures were kept by run
+        store.delete(failure_record_path(movie_id, kind, noted))
+
+
 def note_failure(
     store: Store,
     movie_id: str,

@@ -8,18 +8,22 @@ from typing import Any
 
 import pytest
 
+from cluster.config import KFrom
 from harvest.dataset.cards import get_card, put_card
-from harvest.dataset.commit import put_movie_record
+from harvest.dataset.commit import note_failure, put_movie_record
+from harvest.dataset.forget import forget
 from harvest.dataset.read import Dataset
+from harvest.dataset.store import Store
 from harvest.dataset.views import connect
 from harvest.errors import CastmineError, ConfigError, DatasetError, TooLittleDataError
 from harvest.tracks import count_embedded, read_face_embeddings
 from tests.infra.commands import commands, parse
 from tests.workflows.conftest import Castmine, Harvested
-from workflows.cluster.job import ClusterJob, KFrom, memory_gb
+from workflows.cluster.job import ClusteredMovie, ClusterJob, memory_gb
 from workflows.cluster.request import ClusterRequest
 from workflows.cluster.retry import retry_command
 from workflows.cluster.run import cluster
+from workflows.cluster.task import cluster_one
 from workflows.config import load_config
 from workflows.journal.failures import read_failures
 from workflows.labels import import_labels
@@ -243,6 +247,58 @@ def test_what_cannot_be_scored_is_a_failure_of_its_movie(root: str) -> None:
     summary = cluster(root, ClusterRequest("hac", k_from=3), CONFIG, start=lambda: pytest.fail("Ray was started"))
     assert record.shard.path in summary.failed["hamilton"]
     assert [failure.error for failure in dataset.failures()] == ["DatasetError"]
+
+
+def test_a_failure_that_a_result_has_outlived_is_noted_no_longer(root: str) -> None:
+    """As of a forced clustering whose worker was lost: the plain command finds what it had, and is content."""
+    asked, dataset = ClusterRequest("hac", k_from=3, run="one"), Dataset.open(root)
+    cluster(root, asked, CONFIG)
+    for run in ("one", "", "two"):
+        note_failure(dataset.store, "hamilton", "hamilton.mp4", "cluster", "TaskLostError", "was lost", 3, run=run)
+    (movie,) = cluster(root, asked, CONFIG).movies
+    assert movie.unchanged
+    assert [failure.run for failure in dataset.failures()] == ["two"]
+
+
+def test_a_movie_that_is_forgotten_while_it_is_clustered_leaves_nothing(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster(root, ClusterRequest("hac", k_from=3), CONFIG)
+    label(root)
+
+    def forgotten_meanwhile(job: ClusterJob) -> ClusteredMovie:
+        forget(Dataset.open(root), job.movie_id)
+        return cluster_one(job)
+
+    monkeypatch.setattr("workflows.cluster.run.cluster_one", forgotten_meanwhile)
+    summary = cluster(root, ClusterRequest("hac", k_from=3), CONFIG)
+    assert "has no movie 'hamilton' any more" in summary.failed["hamilton"]
+    assert not [path for path in Dataset.open(root).store.files("records") if "hamilton" in path]
+
+
+def test_an_error_without_a_word_on_a_full_disk_ends_no_run_and_is_told_by_its_name(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster(root, ClusterRequest("hac", k_from=3), CONFIG)
+    label(root)
+
+    def fails(_: ClusterJob) -> ClusteredMovie:
+        monkeypatch.setattr(Store, "put", full)
+        raise MemoryError
+
+    def full(*_: object) -> None:
+        raise DatasetError("no space left on device")
+
+    monkeypatch.setattr("workflows.cluster.run.cluster_one", fails)
+    assert cluster(root, ClusterRequest("hac", k_from=3), CONFIG).failed == {"hamilton": "MemoryError"}
+
+
+def test_a_movie_whose_faces_are_lost_fails_alone(root: str) -> None:
+    movie = Dataset.open(root).record("hamilton")
+    assert movie
+    Path(root, movie.shards["faces"].path).unlink()
+    summary = cluster(root, ClusterRequest("hac", adapt="tsiam", k_from=3), CONFIG)
+    assert "is lost, though a record names it" in summary.failed["hamilton"]
 
 
 def test_the_command_that_tries_again_makes_the_same_choices(root: str) -> None:

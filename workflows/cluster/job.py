@@ -1,16 +1,13 @@
 """What a clustering task is told, what it answers, and the memory that it takes."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from cluster.config import KFrom
 from cluster.methods import METHODS
 from cluster.metrics import Metrics
 from harvest.dataset.records import MovieRecord
 from workflows.config import Config
 from workflows.train.memory import PROCESS_GB
-
-KFrom = Literal["threshold", "labels", "corpus"] | int
-"""Where the number of characters comes from."""
 
 BASE = "base"
 """The model's name where there is none."""

@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.config import ADAPTATION_NAMES, NEED_CHIPS, NEED_MODEL
+from cluster.config import ADAPTATION_NAMES, NEED_CHIPS, NEED_MODEL, KFrom
 from cluster.methods import METHODS
 from harvest.errors import ConfigError
 from train.registry import Model
-from workflows.cluster.job import BASE, ClusterJob, KFrom, run_name
+from workflows.cluster.job import BASE, ClusterJob, run_name
 from workflows.config import Config
 
 

@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from cluster.config import NEED_MODEL
 from cluster.methods import METHODS
 from cluster.metrics import CorpusMetrics, score_corpus
 from cluster.movie import or_thriftier
-from harvest.dataset.commit import note_failure
+from harvest.dataset.commit import end_failure, note_failure
 from harvest.dataset.index import share_records
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
-from harvest.errors import ConfigError, DatasetError
+from harvest.errors import CastmineError, ConfigError, DatasetError
 from harvest.tracks import count_embedded
 from train.registry import Model, load_model
 from workflows.cluster.earlier import is_clustered, nothing_to_do
@@ -72,7 +72,8 @@ def cluster(
         wanted = asked.k_from == "threshold" and not METHODS[every.method].finds_k
         found = thresholds_for(dataset, records, every.method, model, config, cores, asked.kept) if wanted else ({}, "")
         thresholds, source = found
-        outcome = _Outcome(dataset, {record.movie_id: record for record in records}, shown, retry_command(every))
+        movies = {record.movie_id: record for record in records}
+        outcome = _Outcome(dataset, movies, shown, retry_command(every), _failed_before(dataset, every.run))
         jobs = [
             replace(every, movie_id=record.movie_id, threshold=thresholds.get(record.models_hash))
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
@@ -113,6 +114,8 @@ class _Outcome:
     shown: Meter
     retry: str
     """The command that tries failed movies again, but for their names."""
+    failed_before: Collection[str]
+    """Movies of which a failure of this run is noted."""
     done: list[ClusteredMovie] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -121,6 +124,9 @@ class _Outcome:
         earlier = nothing_to_do(self.dataset, self.movies[job.movie_id], job)
         if earlier:
             self.done.append(earlier)
+            if job.movie_id in self.failed_before:
+                with suppress(DatasetError):  # of a dataset that cannot be written, what is done is still told
+                    end_failure(self.dataset.store, job.movie_id, "cluster", job.run)
         return earlier is not None
 
     def are_soon_scored(self, jobs: list[ClusterJob]) -> bool:
@@ -144,12 +150,13 @@ class _Outcome:
         from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks
 
         run, room = jobs[0].config.run, largest_node_gb()
-        allowed = run.attempts, run.losses
-        needed = {job.movie_id: self._memory_gb(job) for job in jobs}
+        allowed, needed = (run.attempts, run.losses), dict[str, float]()
         for job in jobs:
-            if needed[job.movie_id] > room:
-                self._fail(job, ConfigError(_too_large(job, self.movies[job.movie_id], needed[job.movie_id], room)), 0)
-        fitting = [job for job in jobs if job.movie_id not in self.failed]
+            try:
+                needed[job.movie_id] = self._memory_gb(job, room)
+            except CastmineError as error:  # too large, or of a file that is lost
+                self._fail(job, error, 0)
+        fitting = [job for job in jobs if job.movie_id in needed]
         for job, result in map_tasks(cluster_one, fitting, in_flight, lambda job: needed[job.movie_id], *allowed):
             if isinstance(result, ClusteredMovie):
                 self.done.append(result)
@@ -157,18 +164,28 @@ class _Outcome:
                 self._fail(job, result, result.attempts if isinstance(result, TaskLostError) else 1)
             self.shown.update(len(self.done) + len(self.failed), len(self.movies), job.movie_id)
 
-    def _memory_gb(self, job: ClusterJob) -> float:
+    def _memory_gb(self, job: ClusterJob, room: float) -> float:
+        """What a task takes. Raises ConfigError where no machine has that, DatasetError where nobody can say."""
         movie = self.movies[job.movie_id]
-        return memory_gb(job, movie, count_embedded(self.dataset, movie) if reads_faces(job) else 0)
+        needed = memory_gb(job, movie, count_embedded(self.dataset, movie) if reads_faces(job) else 0)
+        if needed > room:
+            raise ConfigError(_too_large(job, movie, needed, room))
+        return needed
 
     def _fail(self, job: ClusterJob, error: BaseException, attempts: int) -> None:
         from workflows.metrics import count_failure
 
-        self.failed[job.movie_id] = str(error)
         uri, named = self.movies[job.movie_id].facts.uri, type(error).__name__
+        self.failed[job.movie_id] = message = str(error) or named
         count_failure("cluster", named)
         kept = {"retry": self.retry, "run": job.run}
-        note_failure(self.dataset.store, job.movie_id, uri, "cluster", named, str(error), attempts, **kept)
+        with suppress(DatasetError):  # a full disk must not end the run; the summary and the exit status name the movie
+            note_failure(self.dataset.store, job.movie_id, uri, "cluster", named, message, attempts, **kept)
+
+
+def _failed_before(dataset: Dataset, run: str) -> set[str]:
+    noted = (failure for failure in dataset.failures() if failure.kind == "cluster")
+    return {failure.movie_id for failure in noted if failure.run in (run, "")}  # "": before they were kept by run
 
 
 def _too_large(job: ClusterJob, movie: MovieRecord, needed: float, room: float) -> str:

@@ -14,9 +14,9 @@ from cluster.metrics import UNKNOWN, score_movie
 from cluster.movie import cluster_movie
 from cluster.screen_time import numbered_by_screen_time
 from cluster.tracks import Tracks
-from harvest.dataset.commit import commit_derived
+from harvest.dataset.commit import commit_derived, end_failure
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieRecord, failure_record_path
+from harvest.dataset.records import MovieRecord
 from harvest.dataset.schema import SCHEMAS
 from harvest.errors import DatasetError
 from harvest.tracks import TrackSet, read_track_set
@@ -60,8 +60,7 @@ def cluster_one(job: ClusterJob) -> ClusteredMovie:
     }
     table = _table(job, tracks, found.labels, notes["model"])
     commit_derived(dataset.store, "clusters", job.run, job.movie_id, movie.harvest_id, table, notes)
-    for run in (job.run, ""):  # "": noted before failures were kept by run
-        dataset.store.delete(failure_record_path(job.movie_id, "cluster", run))
+    end_failure(dataset.store, job.movie_id, "cluster", job.run)
     return answer
 
 

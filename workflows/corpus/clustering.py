@@ -45,7 +45,7 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
         clustering.method,
         model,
         clustering.adapt,
-        clustering.k_from,  # type: ignore[arg-type]  # checked there
+        clustering.k_from,
         clustering.name,
         through,
         force,
