@@ -19,9 +19,9 @@ class Bucket:
     def url(self) -> str:
         return f"s3://{self.name}"
 
-    def refuse(self, times: int) -> None:
-        """Answer 503 so often from now on; -1: until told otherwise."""
-        control(self.endpoint, {self.name: times})
+    def refuse(self, times: int, at: str = "") -> None:
+        """Answer 503 so often from now on, or from the first put on whose path holds `at`; -1: until told otherwise."""
+        control(self.endpoint, {self.name: (times, at)})
 
     def asked(self) -> dict[str, int]:
         """Requests so far, by method."""
@@ -40,8 +40,8 @@ def wait_for_server(endpoint: str) -> None:
     raise AssertionError(f"no server at {endpoint}")
 
 
-def control(endpoint: str, refusals: dict[str, int]) -> dict[str, Any]:
-    """Tell the server how often to refuse, by bucket; what it was asked so far, by bucket and method."""
+def control(endpoint: str, refusals: dict[str, tuple[int, str]]) -> dict[str, Any]:
+    """Tell the server how often to refuse and from where on, by bucket; what it was asked, by bucket and method."""
     request = urllib.request.Request(f"{endpoint}/_control", json.dumps(refusals).encode(), method="POST")
     with urllib.request.urlopen(request, timeout=10) as answer:
         answered: dict[str, Any] = json.load(answer)

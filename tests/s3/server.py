@@ -22,8 +22,8 @@ class MoodyServer:
 
     def __init__(self, inner: Callable[[dict[str, Any], Start], Iterable[bytes]]) -> None:
         self._inner = inner
-        self._refusals: dict[str, int] = {}
-        """By bucket; -1: until told otherwise."""
+        self._refusals: dict[str, tuple[int, str]] = {}
+        """By bucket: how often (-1: until told otherwise), and what the path of a put must hold before it begins."""
         self._asked: dict[str, Counter[str]] = {}
         self._puts = Lock()
         """One at a time, as in S3: moto looks whether a conditional put may be, and then puts, in two steps."""
@@ -34,16 +34,23 @@ class MoodyServer:
             return self._control(environ, start)
         bucket = path.split("/")[1]
         self._asked.setdefault(bucket, Counter())[method] += 1
-        if left := self._refusals.get(bucket, 0):
-            self._refusals[bucket] = left - 1 if left > 0 else left
+        if self._is_refused(bucket, path if method == "PUT" else ""):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start("503 Service Unavailable", [("Content-Type", "application/xml"), ("Content-Length", str(len(BUSY)))])
             return [BUSY]
         with self._puts if method == "PUT" else nullcontext():
             return self._inner(environ, start)
 
+    def _is_refused(self, bucket: str, put: str) -> bool:
+        """Count down; `put`: the path of a put, empty for anything else."""
+        left, at = self._refusals.get(bucket, (0, ""))
+        if not left or (at and at not in put):
+            return False
+        self._refusals[bucket] = (left - 1 if left > 0 else left, "")
+        return True
+
     def _control(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        """POST {bucket: refusals}; the answer is what was asked so far, by bucket and method."""
+        """POST {bucket: [refusals, at]}; the answer is what was asked so far, by bucket and method."""
         self._refusals |= json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
         answer = json.dumps(self._asked).encode()
         start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
