@@ -122,8 +122,8 @@ def test_times_are_written_as_people_write_them(seconds: float, code: str, words
 def test_axis_has_few_ticks_that_stay_on_it(duration_s: float) -> None:
     ticks = axis_ticks(duration_s)
     assert 1 <= len(ticks) <= 11
-    assert ticks[0].left == 0
-    assert ticks[-1].left <= 97
+    assert ticks[0].place == 0
+    assert ticks[-1].place <= 97
 
 
 @pytest.mark.parametrize(

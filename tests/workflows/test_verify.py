@@ -99,7 +99,7 @@ def labelled(tmp_path: Path) -> Comparison:
 
 def test_the_base_comes_first_and_a_model_that_changes_nothing_has_its_figures(labelled: Comparison) -> None:
     assert [row.name for row in labelled.rows] == ["base", "whole", "half"]
-    by_key = {column.key: column.values for column in columns(labelled)}
+    by_key = {column.key: [column.of(row) for row in labelled.rows] for column in columns(labelled)}
     for values in by_key.values():
         assert values[0] == pytest.approx(values[1], abs=1e-6)
     assert by_key["auc"][0] > by_key["auc"][2]
@@ -108,9 +108,10 @@ def test_the_base_comes_first_and_a_model_that_changes_nothing_has_its_figures(l
 
 def test_bold_is_the_best_of_a_column_and_every_row_that_ties_with_it(labelled: Comparison) -> None:
     auc = next(column for column in columns(labelled) if column.key == "auc")
-    assert [auc.is_best(row) for row in range(3)] == [True, True, False]
-    assert [replace(auc, better=-1).is_best(row) for row in range(3)] == [False, False, True]
-    assert not any(column.is_best(0) for column in columns(replace(labelled, rows=labelled.rows[:1])))
+    assert auc.best(labelled.rows) == [True, True, False]
+    assert replace(auc, better=-1).best(labelled.rows) == [False, False, True]
+    assert auc.best(labelled.rows[:2]) == [False, False], "where all are alike none is best"
+    assert not any(column.best(labelled.rows[:1])[0] for column in columns(labelled))
 
 
 def test_means_give_each_movie_the_same_weight(labelled: Comparison) -> None:

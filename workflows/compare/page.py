@@ -3,15 +3,17 @@
 Style and charts stand in it, it fetches nothing and runs no script; all names that come from a dataset are escaped.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from workflows.cluster.cautions import cautions
-from workflows.compare.columns import COLUMNS, Column
+from workflows.compare.columns import COLUMNS
 from workflows.compare.comparison import Comparison
 from workflows.compare.scored import ScoredRun
+from workflows.report.columns import Cells, Column, cells, with_figures
 from workflows.report.html import render
 from workflows.report.kcurve import KChart, k_chart
 
@@ -39,8 +41,7 @@ class Line:
 
     name: str
     note: str
-    cells: tuple[tuple[str, bool], ...]
-    """Text of each figure, and whether it is the best of its column."""
+    cells: Cells
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ def comparison_page(comparison: Comparison, table: str) -> str:
 
 def shown_columns(comparison: Comparison) -> list[Column]:
     """The columns in which any run has a figure."""
-    return [column for column in COLUMNS if any(column.value(run) is not None for run in comparison.runs)]
+    return with_figures(COLUMNS, comparison.runs)
 
 
 def run_lines(comparison: Comparison) -> list[Line]:
     """A line for each run."""
-    return _lines(list(comparison.runs), [run.name for run in comparison.runs], comparison, _how)
+    return _lines(comparison.runs, [run.name for run in comparison.runs], comparison, _how)
 
 
 def _how(run: ScoredRun) -> str:
@@ -85,17 +86,11 @@ def _how(run: ScoredRun) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _lines(rows: list[Any], names: list[str], comparison: Comparison, note: Any = lambda row: "") -> list[Line]:
-    columns = shown_columns(comparison)
-    best = [column.best(rows) for column in columns]
-    return [
-        Line(
-            name,
-            note(row),
-            tuple((column.text(row), marks[number]) for column, marks in zip(columns, best, strict=True)),
-        )
-        for number, (name, row) in enumerate(zip(names, rows, strict=True))
-    ]
+def _lines(
+    rows: Sequence[Any], names: list[str], comparison: Comparison, note: Callable[[Any], str] = lambda row: ""
+) -> list[Line]:
+    shown = cells(shown_columns(comparison), rows)
+    return [Line(name, note(row), figures) for name, row, figures in zip(names, rows, shown, strict=True)]
 
 
 def _by_movie(comparison: Comparison) -> list[tuple[str, int, int, list[Line]]]:

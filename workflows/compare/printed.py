@@ -68,4 +68,4 @@ def compare_json(summary: CompareSummary) -> dict[str, Any]:
 
 
 def _figures(row: ScoredRun | ScoredMovie) -> dict[str, float | None]:
-    return {column.key: column.value(row) for column in COLUMNS}
+    return {column.key: column.of(row) for column in COLUMNS}

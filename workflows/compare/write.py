@@ -37,7 +37,7 @@ def _names(run: ScoredRun) -> list[str]:
 
 
 def _figures(row: ScoredRun | ScoredMovie) -> list[str]:
-    values = (column.value(row) for column in COLUMNS)
+    values = (column.of(row) for column in COLUMNS)
     return ["" if value is None else f"{value:.6g}" for value in values]
 
 

@@ -5,17 +5,10 @@ from dataclasses import dataclass
 from math import ceil, floor, log
 from typing import Any
 
+from workflows.report.timeline import Tick
+
 ROUND = (1, 2, 5)
 """Ks of the axis: these times powers of ten."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A labelled place on an axis."""
-
-    place: float
-    """Percent of the axis."""
-    label: str
 
 
 @dataclass(frozen=True)
@@ -41,8 +34,8 @@ class KChart:
     caption: str
     own: bool
     """Whether the curves are of the clustering's own method; else of one beside which its points are shown."""
-    x_ticks: tuple[Mark, ...]
-    y_ticks: tuple[Mark, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
 
 
 def k_chart(curve: Mapping[str, Any], metrics: Mapping[str, Any], method: str) -> KChart | None:
@@ -65,8 +58,8 @@ def k_chart(curve: Mapping[str, Any], metrics: Mapping[str, Any], method: str) -
         caption=f"{found} found of {true}"
         + ("" if own else f"; {method} does not merge step by step, so the curves are {curve['method']}'s"),
         own=own,
-        x_ticks=tuple(Mark(axes.x(k), f"{k:,}") for k in axes.round_ks()),
-        y_ticks=tuple(Mark(axes.y(tenth / 10), f"{tenth / 10:g}") for tenth in axes.tenths()),
+        x_ticks=tuple(Tick(axes.x(k), f"{k:,}") for k in axes.round_ks()),
+        y_ticks=tuple(Tick(axes.y(tenth / 10), f"{tenth / 10:g}") for tenth in axes.tenths()),
     )
 
 

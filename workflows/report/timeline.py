@@ -14,10 +14,10 @@ TICKS = 10
 
 @dataclass(frozen=True)
 class Tick:
-    """A labelled place on the axis."""
+    """A labelled place on an axis."""
 
-    left: float
-    """Percent of the movie's length."""
+    place: float
+    """Percent of the axis."""
     label: str
 
 

@@ -7,18 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from train.normalise import Floats, Integers
+from workflows.report.timeline import Tick
 
 GAP = 0.025
 """Least distance of the lowest curve from the floor of its chart, as a rate."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A labelled place on an axis."""
-
-    place: float
-    """Percent of the axis."""
-    label: str
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             "name": row.name,
             "method": row.method,
             "notes": list(row.notes),
-            **{column.key: column.values[number] for column in table},
+            **{column.key: column.of(row) for column in table},
             "link_threshold": row.links.value if row.links else None,
             **_named(row.overall.named),
             "roc": row.overall.named.roc.tolist() if row.overall.named else None,
             "hard_pairs": _hard(row.overall.hard),
         }
-        for number, row in enumerate(comparison.rows)
+        for row in comparison.rows
     ]
     movies = [
         {

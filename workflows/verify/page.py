@@ -4,14 +4,16 @@ Style and charts stand in it, it fetches nothing and runs no script; all names t
 """
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from train.verification import roc_grid
+from workflows.report.columns import Cells, Column, cells
 from workflows.report.html import render
 from workflows.verify.charts import RocAxes, bins_shown, distance_ticks, histogram_path
-from workflows.verify.columns import Column, columns
-from workflows.verify.comparison import Comparison
+from workflows.verify.columns import columns, rate_of
+from workflows.verify.comparison import Comparison, VerifiedMovie
 
 PAPER_RATES = (("base", 92.5), ("ImpTriplet", 91.4), ("MvCorr", 93.7))
 """TPR at 0.1 FPR, percent, that Multi-Face reports on its 60 validation movies."""
@@ -51,7 +53,8 @@ def verification_page(comparison: Comparison, curves: str) -> str:
         title=Path(comparison.dataset).absolute().name,
         facts=_facts(comparison),
         hues=[_hue(number) for number in range(len(comparison.rows))],
-        columns=columns(comparison),
+        columns=(found := columns(comparison)),
+        cells=cells(found, comparison.rows),
         roc=_roc_chart(comparison),
         curves=curves,
         panels=_hard_panels(comparison, shown),
@@ -97,24 +100,15 @@ def _hard_panels(comparison: Comparison, shown: int) -> list[HardPanel]:
     ]
 
 
-def _by_movie(comparison: Comparison) -> list[tuple[float, list[Column]]]:
-    """For each false positive rate a line a movie: the movie is the column, the representations are its rows."""
-    return [
-        (
-            rate,
-            [
-                Column(
-                    movie.movie_id,
-                    f"{movie.tracks:,}",
-                    f"{movie.named:,}",
-                    tuple(one.named.true_positive_rates[rate] if one.named else None for one in movie.measures),
-                    better=1,
-                )
-                for movie in comparison.verified
-            ],
-        )
-        for rate in comparison.config.verification.false_positive_rates
-    ]
+def _by_movie(comparison: Comparison) -> list[tuple[float, list[tuple[VerifiedMovie, Cells]]]]:
+    """For each false positive rate a line a movie, with the rate that each representation has there."""
+    rates = comparison.config.verification.false_positive_rates
+    return [(rate, [(movie, _cells(rate, movie)) for movie in comparison.verified]) for rate in rates]
+
+
+def _cells(rate: float, movie: VerifiedMovie) -> Cells:
+    column = Column("", "", "", partial(rate_of, rate), better=1)
+    return tuple(cell for (cell,) in cells([column], movie.measures))
 
 
 def _hue(number: int) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 from rich.text import Text
 
 from workflows.console import err, out, print_table, table_of
+from workflows.report.columns import cells
 from workflows.verify.columns import columns
 from workflows.verify.figures import comparison_json
 from workflows.verify.run import VerifySummary
@@ -15,9 +16,8 @@ def verified(summary: VerifySummary) -> None:
     comparison = summary.comparison
     found = columns(comparison)
     table = table_of("representation", *(column.head for column in found))
-    for number, row in enumerate(comparison.rows):
-        figures = [Text(column.text(number), "bold" if column.is_best(number) else "") for column in found]
-        table.add_row(Text(row.name), *figures)
+    for row, figures in zip(comparison.rows, cells(found, comparison.rows), strict=True):
+        table.add_row(Text(row.name), *(Text(text, "bold" if best else "") for text, best in figures))
     print_table(table)
     if comparison.unnamed:
         what = "some movies are not verified" if comparison.verified else "verification is absent"
