@@ -14,8 +14,8 @@ from workflows.report.config import ReportConfig
 from workflows.report.current import INDEX, SheetSource, outdated, page_name, sheet_sources
 
 STAGE = REPORT
-SHOWN = {"movie_id", "stage", "error", "message", "attempts", "uri"}
-"""Of a failure, on the index page."""
+OF_FAILURE = {"movie_id", "stage", "error", "message", "attempts", "uri"}
+"""What the index page shows of one."""
 
 
 def report_stage(session: Session, run: str) -> StageOutcome:
@@ -51,7 +51,7 @@ def _inputs(dataset: Dataset, places: Places, run: str, config: ReportConfig) ->
     sources, failures = sheet_sources(dataset, run, config), dataset.failures()
     taken = {source.movie.movie_id: source.made_from for source in sources}
     failed = {
-        f"failure {each.where} of {each.movie_id}": digest(each.model_dump(include=SHOWN))
+        f"failure {each.where} of {each.movie_id}": digest(each.model_dump(include=OF_FAILURE))
         for each in failures
         if each.run in ("", run)
     }
