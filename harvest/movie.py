@@ -4,13 +4,11 @@ Any split into segments gives the same tables: a shot belongs to the segment in 
 on to the shot's end (design rule 3).
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from harvest.config import HarvestConfig
 from harvest.dataset.schema import SCHEMAS
@@ -32,6 +30,10 @@ class SegmentTables:
     tables: dict[str, pa.Table]
     drops: dict[str, int]
     digests: dict[int, bytes]
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """A table, in one part."""
+        yield self.tables[table].select(columns or self.tables[table].column_names)
 
 
 def harvest_segment(
@@ -60,7 +62,7 @@ def harvest_segment(
     bench = Workbench(models, tracker, config, fps, times_s, threshold, batch, stage)
     digests: dict[int, bytes] = {}
     frames = _decode(reader, segment, config, digests, stage, on_frame)
-    shots = list(_shots(frames, segment, reader.facts.frames, bench))
+    shots = _shots(frames, segment, reader.facts.frames, bench)
     return SegmentTables(_tables(movie_id, shots, reader, bench), dict(bench.drops), digests)
 
 
@@ -103,7 +105,8 @@ def _shots(
         yield shot.close(movie_frames)
 
 
-def _tables(movie_id: str, shots: list[Shot], reader: VideoReader, bench: Workbench) -> dict[str, pa.Table]:
+def _tables(movie_id: str, shots: Iterable[Shot], reader: VideoReader, bench: Workbench) -> dict[str, pa.Table]:
+    """A shot is let go when its rows are made: it holds the chips of all its detections, ten times as many bytes."""
     times_s, config = reader.facts.times_s, bench.config
     rows: dict[str, list[dict[str, object]]] = {"shots": [], "tracks": [], "links": []}
     faces = [SCHEMAS["faces"].empty_table()]
@@ -120,52 +123,3 @@ def _tables(movie_id: str, shots: list[Shot], reader: VideoReader, bench: Workbe
         rows["links"] += [link_row(movie_id, track_ids, link) for link in cannot_links(settled, config.links)]
     tables = {name: pa.Table.from_pylist(found, schema=SCHEMAS[name]) for name, found in rows.items()}
     return tables | {"faces": pa.concat_tables(faces)}
-
-
-def join_segments(segments: Sequence[SegmentTables]) -> tuple[dict[str, pa.Table], dict[str, int]]:
-    """The tables of a movie from those of its segments, in order, and what was dropped in all.
-
-    Shots keep their order; tracks are numbered anew by (start_frame, x1, y1, x2, y2) of their first face.
-    """
-    shots, tracks = 0, 0
-    parts: dict[str, list[pa.Table]] = {"shots": [], "tracks": [], "faces": [], "links": []}
-    drops: Counter[str] = Counter()
-    for segment in segments:
-        offsets = {"shot_id": shots, "track_id": tracks, "track_a": tracks, "track_b": tracks}
-        for name, table in segment.tables.items():
-            parts[name].append(_shift(table, offsets))
-        shots += segment.tables["shots"].num_rows
-        tracks += segment.tables["tracks"].num_rows
-        drops.update(segment.drops)
-    joined = {name: pa.concat_tables(tables).combine_chunks() for name, tables in parts.items()}
-    return _number_tracks(joined), {reason: n for reason, n in sorted(drops.items()) if n}
-
-
-def _shift(table: pa.Table, offsets: dict[str, int]) -> pa.Table:
-    for column in set(offsets) & set(table.column_names):
-        table = _set(table, column, pc.add(table[column], pa.scalar(offsets[column], pa.int32())))
-    return table
-
-
-def _number_tracks(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-    faces, tracks, links = tables["faces"], tables["tracks"], tables["links"]
-    if not tracks.num_rows:
-        return tables
-    ids = faces["track_id"].to_numpy()
-    starts = np.searchsorted(ids, np.arange(tracks.num_rows))  # faces lie by track and frame
-    keys = [faces[name].to_numpy()[starts] for name in ("y2", "x2", "y1", "x1", "frame")]
-    number = np.empty(tracks.num_rows, np.int32)
-    number[np.lexsort(keys)] = np.arange(tracks.num_rows, dtype=np.int32)
-    pairs = np.sort(np.stack([number[links[end].to_numpy()] for end in ("track_a", "track_b")], axis=1), axis=1)
-    partners = np.bincount(pairs.ravel(), minlength=tracks.num_rows).astype(np.int32)
-    tracks = _set(tracks, "track_id", pa.array(number))
-    links = _set(_set(links, "track_a", pa.array(pairs[:, 0])), "track_b", pa.array(pairs[:, 1]))
-    return tables | {
-        "faces": _set(faces, "track_id", pa.array(number[ids])),
-        "tracks": _set(tracks, "cannot_links", pa.array(partners[number])),
-        "links": links,
-    }
-
-
-def _set(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
-    return table.set_column(table.schema.get_field_index(column), table.schema.field(column), values)

@@ -1,4 +1,4 @@
-"""Shots and tracks as rows of the tables; every id is local to its segment until `movie.join_segments`."""
+"""Shots and tracks as rows of the tables; every id is local to its segment until `whole_movie.join_segments`."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def shot_row(movie_id: str, shot_id: int, shot: Shot, times_s: NDArray[np.float6
 def track_row(
     movie_id: str, track_id: int, shot_id: int, track: Track, times_s: NDArray[np.float64], config: QualityConfig
 ) -> dict[str, object]:
-    """A row of `tracks`, the number of its cannot-links left to `movie.join_segments`."""
+    """A row of `tracks`, the number of its cannot-links left to `whole_movie.join_segments`."""
     seen, start, end = track.seen, int(track.frames[0]), int(track.frames[-1]) + 1
     measured = replace(seen.quality, yaw=np.abs(seen.quality.yaw))
     medians = FaceQuality(*(np.median(column) for column in vars(measured).values()))

@@ -1,15 +1,15 @@
 """Writing into a dataset. Shards first, each whole and named by its content; the record last: its put is the commit."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from harvest.dataset.parquet import write_parquet
 from harvest.dataset.records import (
     DerivedRecord,
     FailureRecord,
@@ -22,7 +22,7 @@ from harvest.dataset.records import (
     shard_path,
 )
 from harvest.dataset.schema import SCHEMAS, SORT_KEYS
-from harvest.dataset.store import Store
+from harvest.dataset.store import OnBytes, Store, untold
 from harvest.errors import DatasetError
 
 
@@ -31,37 +31,47 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def to_parquet(table: pa.Table) -> bytes:
-    """One table in one write: equal rows give equal bytes (a writer fed in parts does not)."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", row_group_size=50_000, write_statistics=True)
-    return bytes(sink.getvalue())
-
-
-def put_shard(store: Store, name: str, table: pa.Table, movie_id: str, prefix: str) -> Shard:
+def put_shard(
+    store: Store, name: str, parts: Iterable[pa.Table], movie_id: str, prefix: str, on_put: OnBytes = untold
+) -> Shard:
     """Sort a table by its key, write it, and return what a record must know of it.
 
     Always written, also where a file of that name seems to exist: it may be the torn leftover of a crash.
+
+    Args:
+        parts: each in any order, and with higher keys than the one before.
     """
-    ordered = table.cast(SCHEMAS[name]).sort_by([(key, "ascending") for key in SORT_KEYS[name]]).combine_chunks()
-    content = to_parquet(ordered)
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    path = shard_path(name, movie_id, f"{prefix}-{digest}")
-    store.put(path, content)
-    return Shard(path=path, rows=ordered.num_rows, bytes=len(content), digest=digest)
+    key = [(column, "ascending") for column in SORT_KEYS[name]]
+    with store.scratch() as file:
+        rows = write_parquet(file, SCHEMAS[name], (part.cast(SCHEMAS[name]).sort_by(key) for part in parts))
+        size = file.tell()
+        file.seek(0)
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        path = shard_path(name, movie_id, f"{prefix}-{digest}")
+        store.put_file(path, file, on_put)
+    return Shard(path=path, rows=rows, bytes=size, digest=digest)
 
 
-def commit_movie(store: Store, tables: Mapping[str, pa.Table], at: str | None = None, **fields: Any) -> MovieRecord:
+def commit_movie(
+    store: Store,
+    tables: Mapping[str, pa.Table | Iterable[pa.Table]],
+    at: str | None = None,
+    on_put: OnBytes = untold,
+    **fields: Any,
+) -> MovieRecord:
     """Write a movie's tables and make them visible at once. `fields` are those of `MovieRecord` but shards and time.
 
     What was said of earlier failures of the movie, of any work and run, ends with it.
 
     Args:
+        tables: whole, or in parts as for `put_shard`. They are written one after another.
         at: the time of the commit, as `now` writes it; None: the present.
+        on_put: is told how many bytes went, where they go in parts.
     """
-    shards = {
-        name: put_shard(store, name, table, fields["movie_id"], fields["harvest_id"]) for name, table in tables.items()
-    }
+    movie, prefix, shards = fields["movie_id"], fields["harvest_id"], dict[str, Shard]()
+    for name, table in tables.items():
+        parts = [table] if isinstance(table, pa.Table) else table
+        shards[name] = put_shard(store, name, parts, movie, prefix, on_put)
     record = put_movie_record(store, MovieRecord(shards=shards, committed_at=at or now(), **fields))
     with suppress(DatasetError):  # it is committed, and stays so; the next harvest takes back what is left of them
         noted = f"{file_name(record.movie_id)}.json"
@@ -94,7 +104,7 @@ def commit_derived(
 
     Of a movie that was forgotten meanwhile nothing stays.
     """
-    shard = put_shard(store, name, table, movie_id, f"{file_name(run)[:80]}-{harvest_id}")  # file names end at 255
+    shard = put_shard(store, name, [table], movie_id, f"{file_name(run)[:80]}-{harvest_id}")  # file names end at 255
     record = DerivedRecord(
         table=name,
         run=run,

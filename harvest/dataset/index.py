@@ -13,7 +13,8 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from harvest.dataset.store import TEMPORARY, FileStamp, Store
+from harvest.dataset.listing import FileStamp
+from harvest.dataset.store import TEMPORARY, Store
 from harvest.errors import DatasetError
 from harvest.storage import cache_folder
 

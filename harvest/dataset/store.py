@@ -4,35 +4,35 @@ import errno
 import glob
 import os
 import re
-import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import PurePosixPath
 from typing import Any
 
+from fsspec.callbacks import Callback
+
 from harvest.dataset.conditional import get_marked, is_s3, put_if
+from harvest.dataset.listing import FileStamp, bucket_stamp, disk_stamp, walk
 from harvest.errors import DatasetError
 from harvest.storage import is_local, open_filesystem, said_plainly
+from harvest.whole_files import replacing
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 """How the name of a file ends that is not yet, or never will be, whole."""
 LARGEST_PUT_BYTES = 5 * 2**30
 """What S3 takes at once; a file may be 10,000 parts of …"""
-PART_BYTES = 100 * 2**20
-"""… this size, where it is larger."""
+PART_BYTES = 2**25
+"""… this size, where it is larger, or lies on disk: then no more of it than two parts is ever in memory."""
+
+OnBytes = Callable[[int], None]
+"""Is told how many bytes went, as they go."""
 
 
-@dataclass(frozen=True)
-class FileStamp:
-    """What a listing says of a file."""
-
-    size: int
-    modified: datetime | None
-    """UTC; None where the filesystem does not say."""
-    etag: str
-    """Changes with the content; empty where there is none (a local disk)."""
+def untold(size: int) -> None:
+    """Where nobody wants to know."""
 
 
 class Store:
@@ -68,11 +68,35 @@ class Store:
             with said_plainly(self.full(relative), missing="there is no such bucket"):
                 self.fs.pipe_file(self._path(relative), content, **_in_one_put(self.fs, len(content)))
             return
-        try:
-            os.makedirs(os.path.dirname(self._path(relative)), exist_ok=True)
-            _put_local(self._path(relative), content)
-        except OSError as error:
-            raise DatasetError(_advice(self._path(relative), error)) from error
+        with self._replacing(relative) as temporary, open(temporary, "wb") as file:
+            file.write(content)
+
+    @contextmanager
+    def scratch(self) -> Iterator[BufferedRandom]:
+        """A file to write in parts and then put: without a name, so that nothing stays of it whatever happens.
+
+        It lies on the dataset's own disk, or in $TMPDIR for a bucket. Raises DatasetError.
+        """
+        if self.is_local:
+            os.makedirs(self.root, exist_ok=True)
+        with said_plainly(self.url), tempfile.TemporaryFile(dir=self.root if self.is_local else None) as file:
+            yield file
+
+    def put_file(self, relative: str, file: BufferedRandom, on_put: OnBytes = untold) -> None:
+        """Put what was written to an open file, whole as by `put`; from 64 MiB on it goes to a bucket in parts.
+
+        Raises:
+            DatasetError: as `put`.
+        """
+        file.seek(0)
+        if self.is_local:
+            with self._replacing(relative) as temporary, open(temporary, "wb") as target:
+                shutil.copyfileobj(file, target, PART_BYTES)
+            return
+        in_parts = {"chunksize": PART_BYTES, "max_concurrency": 1} if is_s3(self.fs) else {}
+        with said_plainly(self.full(relative), missing="there is no such bucket"):
+            opened_again = f"/dev/fd/{file.fileno()}"
+            self.fs.put_file(opened_again, self._path(relative), callback=_Told(on_put), **in_parts)
 
     def get(self, relative: str) -> bytes:
         """The file's bytes. Raises FileNotFoundError, DatasetError."""
@@ -134,21 +158,21 @@ class Store:
         """Every file in a folder, to any depth, temporary ones too: one listing. Raises DatasetError."""
         path = self._path(folder).rstrip("/")
         if self.is_local:
-            return {os.path.relpath(file, self.root): stamp for file, stamp in _walk(path)}
+            return {os.path.relpath(file, self.root): stamp for file, stamp in walk(path)}
         try:
             with said_plainly(self.full(folder)):
                 found = self.fs.find(path, detail=True)
         except FileNotFoundError:
             return {}
-        return {name.removeprefix(f"{self.root}/"): _stamp(entry) for name, entry in found.items()}
+        return {name.removeprefix(f"{self.root}/"): bucket_stamp(entry) for name, entry in found.items()}
 
     def stamp(self, relative: str) -> FileStamp | None:
         """What a listing would say of one file; None where there is none. Raises DatasetError."""
         try:
             with said_plainly(self.full(relative)):
                 if self.is_local:
-                    return _local_stamp(os.stat(self._path(relative)))
-                return _stamp(self.fs.info(self._path(relative)))
+                    return disk_stamp(os.stat(self._path(relative)))
+                return bucket_stamp(self.fs.info(self._path(relative)))
         except FileNotFoundError:
             return None
 
@@ -159,6 +183,15 @@ class Store:
                 _delete_local(self._path(relative))
             elif paths := self.fs.find(self._path(relative)):
                 self.fs.rm(paths)
+
+    @contextmanager
+    def _replacing(self, relative: str) -> Iterator[str]:
+        """A temporary name of a local file. Raises DatasetError where it cannot be written or take its place."""
+        try:
+            with replacing(self._path(relative)) as temporary:
+                yield temporary
+        except OSError as error:
+            raise DatasetError(_advice(self._path(relative), error)) from error
 
     def _read_each(self, relatives: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for relative in relatives:
@@ -173,52 +206,22 @@ class Store:
         return {} if self.is_local else {"max_concurrency": 1}
 
 
+class _Told(Callback):  # type: ignore[misc]  # fsspec has no types
+    """fsspec's way to say how far a file is."""
+
+    def __init__(self, on_put: OnBytes) -> None:
+        super().__init__()
+        self._on_put = on_put
+
+    def relative_update(self, inc: int = 1) -> None:
+        self._on_put(inc)
+
+
 def _in_one_put(fs: Any, size: int) -> dict[str, Any]:
     """s3fs goes over to parts from two chunks on, which are 50 MiB as it comes."""
     if not is_s3(fs):
         return {}
     return {"chunksize": max(PART_BYTES, size) if size < LARGEST_PUT_BYTES else PART_BYTES}
-
-
-def _stamp(entry: dict[str, Any]) -> FileStamp:
-    """Times are of whole seconds: MinIO and Ceph list a file with milliseconds, and answer for it alone without."""
-    modified = entry.get("LastModified") or entry.get("created")
-    modified = modified.replace(microsecond=0) if isinstance(modified, datetime) else None
-    return FileStamp(int(entry["size"] or 0), modified, str(entry.get("ETag") or "").strip('"'))
-
-
-def _local_stamp(status: os.stat_result) -> FileStamp:
-    return FileStamp(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), "")
-
-
-def _walk(folder: str) -> Iterator[tuple[str, FileStamp]]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(parent, name)
-            try:
-                status = os.stat(path)
-            except FileNotFoundError:
-                continue  # renamed or deleted since the folder was listed
-            yield path, _local_stamp(status)
-
-
-def _put_local(path: str, content: bytes) -> None:
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-    folder = os.open(os.path.dirname(path), os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself must survive a power cut
-    finally:
-        os.close(folder)
 
 
 def _delete_local(path: str) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
+from harvest.dataset.listing import FileStamp
 from harvest.dataset.read import Dataset
 from harvest.dataset.schema import DERIVED_FILES, DERIVED_TABLES
-from harvest.dataset.store import TEMPORARY, FileStamp
+from harvest.dataset.store import TEMPORARY
 
 WRITING = timedelta(minutes=10)
 """A shard younger than this stays however short the grace time: `cluster`, `train` and the imports hold no lease, and

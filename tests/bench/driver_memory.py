@@ -34,7 +34,7 @@ class QuickWorker(HarvestWorker):
     """Opens and harvests without looking; it joins and commits as ever."""
 
     def probe(self, movie: Movie) -> Probe:
-        content = content_hash(movie.uri, self._reading)
+        content = content_hash(movie.uri, self._moved)
         ours = harvest_id(content, config_hash(self._config.harvest), self._pack.hash, self._pack.threshold)
         facts = MovieFacts(uri=movie.uri, fps=FPS, frames=FRAMES, duration_s=FRAMES / FPS)
         return Probe(source_stamp(movie.uri), content, ours, 128, facts)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from harvest.dataset.commit import commit_derived, commit_movie, note_failure, p
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts, SourceStamp
 from harvest.dataset.schema import DERIVED_TABLES, HARVEST_TABLES, SCHEMAS
-from harvest.dataset.store import Store
+from harvest.dataset.store import OnBytes, Store, untold
 from harvest.dataset.views import connect
 from harvest.errors import DatasetError
 from tests.harvest import small_dataset
@@ -32,6 +33,15 @@ class FailingStore(Store):
         self.puts, self._stops_at, self._torn = 0, stops_at, torn
 
     def put(self, relative: str, content: bytes) -> None:
+        self._perhaps_stop(relative, content)
+        super().put(relative, content)
+
+    def put_file(self, relative: str, file: BufferedRandom, on_put: OnBytes = untold) -> None:
+        file.seek(0)
+        self._perhaps_stop(relative, file.read())
+        super().put_file(relative, file, on_put)
+
+    def _perhaps_stop(self, relative: str, content: bytes) -> None:
         if self.puts == self._stops_at:
             if self._torn:
                 path = Path(self.root, f"{relative}.{'0a' * 16}.tmp")
@@ -39,7 +49,6 @@ class FailingStore(Store):
                 path.write_bytes(content[: len(content) // 2])
             raise PowerCutError
         self.puts += 1
-        super().put(relative, content)
 
 
 def tables(harvest: str) -> dict[str, pa.Table]:
@@ -58,7 +67,13 @@ def tables(harvest: str) -> dict[str, pa.Table]:
 def commit(store: Store, harvest: str) -> None:
     facts = MovieFacts(uri="m.mp4", title=harvest, fps=25, frames=10, duration_s=0.4)
     stamp = SourceStamp(size=1, modified="1")
-    ids = {"content_hash": "c", "config_hash": "g", "models": "pack", "models_hash": "m", "embedding_size": 2}
+    ids: dict[str, Any] = {
+        "content_hash": "c",
+        "config_hash": "g",
+        "models": "pack",
+        "models_hash": "m",
+        "embedding_size": 2,
+    }
     commit_movie(store, tables(harvest), movie_id=MOVIE, facts=facts, stamp=stamp, harvest_id=harvest, **ids)
 
 
@@ -174,7 +189,13 @@ def test_equal_rows_in_any_order_and_chunks_give_equal_bytes(root: Path) -> None
     digests = []
     for each in (tables("new"), shuffled):
         facts = MovieFacts(uri="m.mp4", fps=25, frames=10, duration_s=0.4)
-        ids = {"content_hash": "c", "config_hash": "g", "models": "pack", "models_hash": "m", "embedding_size": 2}
+        ids: dict[str, Any] = {
+            "content_hash": "c",
+            "config_hash": "g",
+            "models": "pack",
+            "models_hash": "m",
+            "embedding_size": 2,
+        }
         stamp = SourceStamp(size=1, modified="1")
         record = commit_movie(Store(str(root)), each, movie_id="m", facts=facts, stamp=stamp, harvest_id="h", **ids)
         digests.append({name: shard.digest for name, shard in record.shards.items()})

@@ -29,9 +29,15 @@ def store(tmp_path: Path) -> Store:
 def test_a_segment_comes_back_as_it_was(store: Store) -> None:
     for segment, shots in ((FIRST, 2), (SECOND, 5)):
         stage_segment(store, "m", "h", segment, result("m", shots))
-    first, second = staged_segments(store, "m", "h", [FIRST, SECOND])
-    assert first == result("m", 2)
-    assert second.tables["shots"].num_rows == 5
+    read: list[int] = []
+    first, second = staged_segments(store, "m", "h", [FIRST, SECOND], read.append)
+    assert (first.drops, first.digests) == (result("m").drops, result("m").digests)
+    assert len(read) == 2, "the tables are not read before they are asked for"
+    for name, table in result("m", 2).tables.items():
+        assert pa.concat_tables(first.read(name)) == table
+    assert pa.concat_tables(second.read("shots", ["shot_id"])).column_names == ["shot_id"]
+    assert [part.num_rows for part in second.read("shots")] == [5]
+    assert len(read) == 2 + len(HARVEST_TABLES) + 2
 
 
 @pytest.mark.parametrize("lost", ["segment.json", "faces.parquet"], ids=["its note", "a table, half deleted"])

@@ -114,10 +114,10 @@ class FaultyReader:
 class FaultyWorker(HarvestWorker):
     """Fails in movies whose name says so, each time or only in the first process that gets there."""
 
-    def _open(self, movie, path):  # type: ignore[no-untyped-def]
-        reader = super()._open(movie, path)
-        fault, _, when = movie.movie_id.partition("-")
-        marker = Path(movie.uri).with_suffix(".failed")
+    def _open(self, path):  # type: ignore[no-untyped-def]
+        reader = super()._open(path)
+        fault, _, when = Path(path).stem.partition("-")
+        marker = Path(path).with_suffix(".failed")
         if when == "always" or not marker.exists():
             marker.touch()
             return FaultyReader(reader, fault)
@@ -159,13 +159,13 @@ def test_a_decoder_that_hangs_or_swells_is_killed_and_tried_again_and_at_last_a_
 class BrokenSeekWorker(HarvestWorker):
     """Decodes rightly from frame 0 only: every seek is one frame off, or ends in an error."""
 
-    def _open(self, movie, path):  # type: ignore[no-untyped-def]
-        reader = super()._open(movie, path)
+    def _open(self, path):  # type: ignore[no-untyped-def]
+        reader = super()._open(path)
         right = reader.frames
 
         def frames(start: int) -> Iterator[tuple[int, object]]:
-            if start and movie.movie_id == "error":
-                raise VideoDecodeError(f"{movie.uri}: no frame {start}")
+            if start and Path(path).stem == "error":
+                raise VideoDecodeError(f"{path}: no frame {start}")
             shift = 1 if start else 0
             return ((index - shift, image) for index, image in right(start + shift))
 

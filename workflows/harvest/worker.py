@@ -1,6 +1,5 @@
 """A harvest worker: the actor that opens movies, harvests their segments and commits them. Frames never leave it."""
 
-import os
 import resource
 import time
 from collections import defaultdict
@@ -20,10 +19,11 @@ from harvest.errors import DatasetError
 from harvest.faces import FaceModels, Pack, load_models
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from harvest.local_copy import LocalCopy, sweep
-from harvest.movie import harvest_segment, join_segments
+from harvest.movie import harvest_segment
 from harvest.segments import Segment, borders_agree
 from harvest.staging import is_staged, stage_segment, staged_segments, unstage
 from harvest.video import VideoReader, open_video
+from harvest.whole_movie import join_segments, total_drops
 from workflows.config import Config
 from workflows.metrics import count_movie, count_segment
 from workflows.pool import Pulse
@@ -84,10 +84,6 @@ class HarvestWorker:
         with self._stage("load"):
             return load_models(self._pack, self._config.harvest.detect, run.device, run.batch)
 
-    def process_id(self) -> int:
-        """The operating system's number of this process."""
-        return os.getpid()
-
     def progress(self) -> Pulse:
         """A number that grows while work goes on: frames decoded and, in its fractions, bytes read and stages begun.
 
@@ -100,10 +96,10 @@ class HarvestWorker:
         self._units, self._seconds = 0.0, defaultdict(float)
         embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
         stamp = source_stamp(movie.uri)
-        with self._stage("open"), self._copy.path(movie.uri, stamp, self._reading) as path:
-            content = content_hash(path, self._reading)
+        with self._stage("open"), self._copy.path(movie.uri, stamp, self._moved) as path:
+            content = content_hash(path, self._moved)
             refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
-            facts = self._open(movie, path).facts
+            facts = self._open(path).facts
         return Probe(
             stamp,
             content,
@@ -132,10 +128,10 @@ class HarvestWorker:
             return SegmentReport(0, {}, _peak_bytes(), earlier=segment.stop - segment.start)
         self._units, self._seconds = 0.0, defaultdict(float)
         config = self._config
-        with self._copy.path(movie.uri, probe.stamp, self._reading) as path:
+        with self._copy.path(movie.uri, probe.stamp, self._moved) as path:
             result = harvest_segment(
                 movie.movie_id,
-                self._open(movie, path),
+                self._open(path),
                 segment,
                 self._models,
                 config.harvest,
@@ -145,7 +141,7 @@ class HarvestWorker:
                 self._alive,
             )
         with self._stage("write"):
-            stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result)
+            stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result, self._moved)
         count_segment(int(self._units), result.tables["faces"].num_rows, self._seconds)
         return SegmentReport(int(self._units), dict(self._seconds), _peak_bytes())
 
@@ -173,14 +169,14 @@ class HarvestWorker:
             return put_movie_record(
                 self._dataset.store, record.model_copy(update={"stamp": probe.stamp, "facts": facts})
             )
-        staged = staged_segments(self._dataset.store, movie.movie_id, probe.harvest_id, segments)
+        staged = staged_segments(self._dataset.store, movie.movie_id, probe.harvest_id, segments, self._moved)
         context = self._config.harvest.shots.context
         if not borders_agree([segment.digests for segment in staged], segments, context):
             return None
-        tables, drops = join_segments(staged)
         return commit_movie(
             self._dataset.store,
-            tables,
+            join_segments(staged),
+            on_put=self._moved,
             movie_id=movie.movie_id,
             facts=probe.facts,
             stamp=probe.stamp,
@@ -190,18 +186,18 @@ class HarvestWorker:
             models=self._pack.name,
             models_hash=self._pack.hash,
             embedding_size=probe.embedding_size,
-            drops=drops,
+            drops=total_drops(staged),
         )
 
-    def _open(self, movie: Movie, path: str) -> VideoReader:
+    def _open(self, path: str) -> VideoReader:
         decode = self._config.decode
         return open_video(path, decode.device, longest_pause_s=decode.longest_pause_s)
 
     def _alive(self, frame: int) -> None:
         self._units += 1
 
-    def _reading(self, size: int) -> None:
-        self._units += size / 2**50  # proof of life on a slow disk, and next to nothing among frames
+    def _moved(self, size: int) -> None:
+        self._units += size / 2**50  # read or put: proof of life on a slow disk, and next to nothing among frames
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
