@@ -178,6 +178,7 @@ def test_new_labels_are_scored_without_ray(session: Session, tmp_path: Path) -> 
     night.start_ray = lambda: pytest.fail("Ray was started")
     done = cluster_stage(night, ClusteringConfig(model=False, run="base"))
     assert (done.state, done.figures["clustered"]) == ("done", [])
+    assert done.said.endswith("; none clustered anew")
 
 
 def test_a_run_whose_ray_is_starting_tells_already_what_is_to_be_done(session: Session, tmp_path: Path) -> None:

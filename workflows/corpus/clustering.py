@@ -70,9 +70,8 @@ def cluster_stage(session: Session, clustering: ClusteringConfig) -> StageOutcom
         )
         put_note(dataset.store, name, note)
     figures: dict[str, Any] = {"clustered": again, "model": summary.model, "threshold": summary.threshold_source}
-    return StageOutcome(
-        name, "done", f"{said}; {len(again)} clustered anew", time.monotonic() - began, summary.failed, figures
-    )
+    said += f"; {len(again) or 'none'} clustered anew"
+    return StageOutcome(name, "done", said, time.monotonic() - began, summary.failed, figures)
 
 
 def why(dataset: Dataset, clustering: ClusteringConfig, config: Config, weights: str) -> str:
