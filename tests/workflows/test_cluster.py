@@ -144,6 +144,21 @@ def test_one_short_clip_is_too_little_to_calibrate_on_so_the_shipped_threshold_c
     assert "too few to calibrate a threshold" in summary.threshold_source
 
 
+def test_a_movie_whose_faces_are_lost_is_left_out_of_the_calibration_and_its_name_off_the_card(root: str) -> None:
+    dataset = Dataset.open(root)
+    record = dataset.records()[0]
+    faces = record.shards["faces"].model_copy(update={"path": "shards/faces/movie_id=another/gone.parquet"})
+    lost = record.model_copy(update={"movie_id": "another", "shards": record.shards | {"faces": faces}})
+    put_movie_record(dataset.store, lost)
+    summary = cluster(root, ClusterRequest("hac", movies=["hamilton"]), CONFIG)
+    assert [movie.movie_id for movie in summary.movies] == ["hamilton"]
+    assert "(without another: " in summary.threshold_source
+    card = get_card(dataset.store, record.models_hash)
+    assert card
+    assert "another" not in card.to_json().decode()
+    assert card.calibrated_on == "", "the next run tries again"
+
+
 def test_a_pack_of_which_nobody_knows_a_threshold_is_refused_with_a_remedy(root: str) -> None:
     dataset = Dataset.open(root)
     card = get_card(dataset.store, dataset.records()[0].models_hash)

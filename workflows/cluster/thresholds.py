@@ -11,7 +11,7 @@ import numpy as np
 from harvest.dataset.cards import PackCard, get_card, put_card
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
-from harvest.errors import TooLittleDataError
+from harvest.errors import DatasetError, TooLittleDataError
 from harvest.tracks import count_embedded, read_face_embeddings, read_track_set
 from train.calibration import LinkDistances, equal_error_threshold
 from train.config import TrainConfig
@@ -69,24 +69,25 @@ def _pack_thresholds(
         if models_hash not in packs:
             continue
         known = get_card(dataset.store, models_hash) if models_hash in kept else None
-        card = known or pack_card(dataset, movies, config, start)
+        card, without = (known, "") if known else pack_card(dataset, movies, config, start)
         threshold = card.shipped_threshold if card.threshold is None else card.threshold
         if threshold is None:
             raise TooLittleDataError(
-                f"{card.name}: no threshold is known for this pack and {card.calibration}; "
+                f"{card.name}: no threshold is known for this pack and {card.calibration}{without}; "
                 "give --k-from N, or --set cluster.threshold=0.5"
             )
         thresholds[models_hash] = threshold
-        shipped = f"shipped with castmine for {card.name}; {card.calibration}"
-        sources.append(card.calibration if card.threshold is not None else shipped)
+        shipped = "" if card.threshold is not None else f"shipped with castmine for {card.name}; "
+        sources.append(f"{shipped}{card.calibration}{without}")
     return thresholds, "; ".join(sources)
 
 
-def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: Config, start: Cores) -> PackCard:
+def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: Config, start: Cores) -> tuple[PackCard, str]:
     """The card of the pack that harvested these movies, calibrated on their links unless it was already.
 
-    One Ray task a movie. Where the corpus has too few links the card says so and keeps the shipped threshold alone. A
-    movie whose task failed is named on the card, and the next run calibrates anew.
+    One Ray task a movie. Where the corpus has too few links the card says so and keeps the shipped threshold alone.
+    Movies whose task failed are named in the words that come with it, not on the card, which outlives a forgotten
+    movie; the next run calibrates anew.
     """
     movies = sorted(movies, key=lambda movie: movie.movie_id)
     first = movies[0]
@@ -95,15 +96,14 @@ def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: Config, s
     )
     state = calibration_state(movies, config.train)
     if card.calibrated_on == state:
-        return card
+        return card, ""
     measured, failed = _measure(dataset.root, movies, config, start)
     threshold, how = _calibrated(measured, config.train)
-    how += f" (without {', '.join(sorted(failed))}: {next(iter(failed.values()))})" if failed else ""
     card = card.model_copy(
         update={"threshold": threshold, "calibration": how, "calibrated_on": "" if failed else state}
     )
     put_card(dataset.store, card)
-    return card
+    return card, f" (without {', '.join(sorted(failed))}: {next(iter(failed.values()))})" if failed else ""
 
 
 def calibration_state(movies: Iterable[MovieRecord], config: TrainConfig) -> str:
@@ -119,12 +119,16 @@ def _measure(
     in_flight = start()
     from workflows.ray_cluster import largest_node_gb, map_tasks
 
-    jobs = [(root, movie.movie_id, config.train) for movie in movies]
     allowed = config.run.attempts, config.run.losses
     room, dataset = largest_node_gb(), Dataset.open(root)
-    faces = [count_embedded(dataset, movie) * movie.embedding_size * FACE_BYTES / 1e9 for movie in movies]
-    needed = {movie.movie_id: min(PROCESS_GB + gb, room) for movie, gb in zip(movies, faces, strict=True)}
-    measured, failed = [], {}
+    needed, measured, failed = dict[str, float](), [], {}
+    for movie in movies:
+        try:
+            gb = count_embedded(dataset, movie) * movie.embedding_size * FACE_BYTES / 1e9
+            needed[movie.movie_id] = min(PROCESS_GB + gb, room)
+        except DatasetError as error:  # of a file that is lost
+            failed[movie.movie_id] = str(error)
+    jobs = [(root, movie_id, config.train) for movie_id in needed]
     for (_, movie_id, _), result in map_tasks(link_distances, jobs, in_flight, lambda job: needed[job[1]], *allowed):
         if isinstance(result, LinkDistances):
             measured.append(result)
