@@ -64,7 +64,7 @@ def _listed(title: str, remarks: Sequence[str], file: Path, style: str = "yellow
 def reported(report: Report, others: Sequence[Path]) -> None:
     """Where the cast sheets are, how many had to be written, and which beside them are `others`': left, in no index."""
     sheets, written = len(report.sheets), len(report.written)
-    kept = f", {written} of them written, the others as they were" if written < sheets else ""
+    kept = f" ({written or 'none'} had to be written)" if written < sheets else ""
     out.print(f"{counted(sheets, 'cast sheet')}{kept}: open {report.index}", markup=False, soft_wrap=True)
     if others:
         remove = " ".join(quote(str(page)) for page in others)

@@ -1,5 +1,6 @@
 """A report that is made again: it writes what has changed and nothing else, and comes to what a new one comes to."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from harvest.dataset.commit import commit_derived, note_failure, put_movie_record
 from harvest.dataset.forget import forget
@@ -16,6 +18,7 @@ from harvest.errors import DatasetError
 from harvest.faces import Pack
 from tests.workflows.report_tables import clusters, labels, table, track
 from tests.workflows.test_report import commit, sheet
+from workflows.cli import app
 from workflows.config import load_config
 from workflows.corpus import reporting
 from workflows.corpus.places import Places
@@ -211,6 +214,19 @@ def test_a_page_that_cannot_be_written_is_one_clear_error(shown: Shown) -> None:
         shown.report()
 
 
+def test_the_command_says_how_many_it_has_written(shown: Shown, tmp_path: Path) -> None:
+    def castmine(*more: str) -> tuple[str, list[str]]:
+        out = tmp_path / "out.json"
+        options = ["-d", shown.dataset.root, "--run", "cast", "-o", str(shown.out), "--json", str(out), *more]
+        said = CliRunner().invoke(app, ["report", *options]).output.split(":")[0]
+        return said, [Path(page).stem for page in json.loads(out.read_text())["written"]]
+
+    assert castmine() == ("3 cast sheets (none had to be written)", [])
+    shown.label("a", "Ann")
+    assert castmine() == ("3 cast sheets (1 had to be written)", ["a"])
+    assert castmine("--force") == ("3 cast sheets", ["a", "b", "c"])
+
+
 # --- as a stage of a corpus run -------------------------------------------------------------------------------------
 
 
@@ -223,7 +239,7 @@ def night(shown: Shown) -> Session:
         Pack("pack", "", (), "p1", None),
         shown.dataset,
     )
-    assert report_stage(made, "cast").said.endswith("; 0 written"), "the command has written them"
+    assert report_stage(made, "cast").said.endswith("; none written"), "the command has written them"
     return made
 
 
@@ -237,14 +253,14 @@ def night(shown: Shown) -> Session:
         pytest.param(
             lambda shown: note_failure(shown.dataset.store, "x", "x.mp4", "harvest", "VideoDecodeError", "no frame", 3),
             "1 movie changed: failure harvest of x",
-            0,
+            "none",
             id="a failure",
         ),
-        pytest.param(lambda shown: forget(shown.dataset, "a"), "1 movie changed: a", 0, id="a movie forgotten"),
+        pytest.param(lambda shown: forget(shown.dataset, "a"), "1 movie changed: a", "none", id="a movie forgotten"),
     ],
 )
 def test_a_night_writes_the_sheets_that_changed(
-    shown: Shown, night: Session, tmp_path: Path, change: Callable[[Shown], object], reason: str, written: int
+    shown: Shown, night: Session, tmp_path: Path, change: Callable[[Shown], object], reason: str, written: object
 ) -> None:
     asked = (shown.dataset, night.places, "cast", night.config.report)
     assert report_stage(night, "cast").state == "unchanged"

@@ -37,7 +37,7 @@ def report_stage(session: Session, run: str) -> StageOutcome:
     said = f"{counted(len(report.sheets), 'cast sheet')}: {report.index}"
     note = StageNote(fingerprint=inputs.fingerprint, movies=inputs.movies, outcome="done", said=said, at="")
     put_note(dataset.store, STAGE, note)
-    written = f"{said}; {len(report.written)} written"
+    written = f"{said}; {len(report.written) or 'none'} written"
     return StageOutcome(STAGE, "done", written, time.monotonic() - began)
 
 
