@@ -205,8 +205,8 @@ def _on_workers(job: FitJob, run: RunConfig, watch: Watch) -> CastmineError | No
 
 
 def failures_allowed(run: RunConfig) -> "FailureConfig":
-    """What Ray Train puts up with. It tells a machine that is called back, which is not held against the training; one
-    that vanishes ends its workers' connections first, as a crash of one of them does."""
+    """What Ray Train puts up with. A machine that is called back it knows by `RayActorError.preempted`, and that is not
+    held against the training; one that vanishes is to it a worker that failed."""
     from ray.train import FailureConfig
 
     return FailureConfig(max_failures=run.attempts - 1, max_preemption_failures=run.losses)
