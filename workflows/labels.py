@@ -103,21 +103,25 @@ def put_labels(dataset: Dataset, movie: MovieRecord, labels: Sequence[Label]) ->
 
 def identities(dataset: Dataset, movie_id: str) -> dict[int, str]:
     """Identity by track_id, where a person named it."""
-    table = dataset.derived(RUN, RUN, movie_id)
-    return {} if table is None else identities_in(table)
+    return identities_in(dataset.derived(RUN, RUN, movie_id))
 
 
-def identities_in(labels: pa.Table) -> dict[int, str]:
-    """The same of a movie's `labels`."""
-    rows = labels.select(["track_id", "identity"]).to_pylist()
+def labels_of(dataset: Dataset, movie: MovieRecord) -> pa.Table | None:
+    """The `labels` on the tracks of just this harvest of a movie, whatever is committed meanwhile; None: none."""
+    record = dataset.derived_record(RUN, RUN, movie.movie_id)
+    return dataset.read_shard(record.shard) if record and record.harvest_id == movie.harvest_id else None
+
+
+def identities_in(labels: pa.Table | None) -> dict[int, str]:
+    """Identity by track_id in a movie's `labels`."""
+    rows = labels.select(["track_id", "identity"]).to_pylist() if labels else []
     return {row["track_id"]: row["identity"] for row in rows if row["track_id"] is not None}
 
 
-def flags_by_track(dataset: Dataset, movie_id: str) -> dict[int, tuple[str, ...]]:
+def flags_in(labels: pa.Table | None) -> dict[int, tuple[str, ...]]:
     """The flags, such as glasses, by track_id, where a label has any."""
-    table = dataset.derived(RUN, RUN, movie_id)
-    labels = from_table(table) if table is not None else []
-    return {label.track_id: label.flags for label in labels if label.track_id is not None and label.flags}
+    found = from_table(labels) if labels else []
+    return {label.track_id: label.flags for label in found if label.track_id is not None and label.flags}
 
 
 def _index(dataset: Dataset, movie: MovieRecord) -> FaceIndex:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cluster.config import ComparisonConfig
 from cluster.metrics import score_movie
-from harvest.dataset.commit import commit_derived
+from harvest.dataset.commit import commit_derived, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.schema import SCHEMAS
 from harvest.errors import ConfigError, DatasetError
@@ -22,7 +22,7 @@ from tests.workflows.test_verify import dataset, two_movies
 from workflows.cli import app
 from workflows.compare.printed import compare_json
 from workflows.compare.run import CompareSummary, compare
-from workflows.compare.scored import right_tracks
+from workflows.compare.scored import read_truth, right_tracks
 from workflows.compare.write import PAGE, TABLE, TESTS
 from workflows.config import Config
 from workflows.report.kcurve import k_chart
@@ -104,6 +104,18 @@ def test_every_two_runs_are_tested_best_first(root: str, tmp_path: Path) -> None
     assert (test.first, test.second, test.found.swapped) == ("good", "poor", "tracks")
     assert test.found.difference > 0.2
     assert test.found.p == pytest.approx(1 / 501)
+
+
+def test_labels_of_a_harvest_that_is_committed_meanwhile_are_not_taken_for_those_of_the_one_compared(root: str) -> None:
+    opened = Dataset.open(root)
+    movie = opened.records()[0]
+    put_movie_record(opened.store, movie.model_copy(update={"harvest_id": "more tracks"}))
+    row = {"label_id": 0, "movie_id": movie.movie_id, "track_id": movie.rows("tracks"), "identity": "Ann"}
+    labels = pa.Table.from_pylist([row | {"flags": ["glasses"], "anchors": []}], schema=SCHEMAS["labels"])
+    commit_derived(opened.store, "labels", "labels", movie.movie_id, "more tracks", labels)
+    truth = read_truth(opened, movie, CONFIG.comparison.small_px)
+    assert "glasses" not in truth.flags
+    assert not truth.named.any()
 
 
 def test_flags_of_harvest_and_labels_break_the_runs_down(root: str, tmp_path: Path) -> None:

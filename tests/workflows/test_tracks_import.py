@@ -15,7 +15,7 @@ from workflows.cli import app
 from workflows.cluster.request import ClusterRequest
 from workflows.cluster.run import cluster
 from workflows.config import load_config
-from workflows.labels import flags_by_track, identities, import_labels
+from workflows.labels import flags_in, identities, import_labels
 from workflows.ray_cluster import ray_cluster
 from workflows.tracks_import import ImportedCounts, import_tracks
 
@@ -52,7 +52,7 @@ def test_labels_of_a_person_stay_with_their_tracks_when_the_tracks_change(root: 
     (counts,) = import_tracks(tracks(tmp_path, [0, 1, 5], {}, seed=1), root)
     assert (counts.labels, counts.carried, counts.lost) == (2, 2, 1)
     assert identities(Dataset.open(root), "m") == {0: "Ann", 1: "Bob"}
-    assert flags_by_track(Dataset.open(root), "m") == {0: ("glasses",)}
+    assert flags_in(Dataset.open(root).derived("labels", "labels", "m")) == {0: ("glasses",)}
 
 
 def test_the_names_of_a_changed_file_win_and_those_it_lacks_are_carried_over(root: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cluster.metrics import CorpusMetrics, Metrics, score_corpus, score_movie
 from cluster.permutation import Paired
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
-from workflows.labels import flags_by_track, identities
+from workflows.labels import flags_in, identities_in, labels_of
 
 TRACK_FLAGS = ("frontal", "profile", "blurred", "dark")
 """Quality flags that a harvest gives."""
@@ -95,10 +95,11 @@ def read_truth(dataset: Dataset, movie: MovieRecord, small_px: float) -> Truth:
     pairs = np.stack([links["track_a"].to_numpy(), links["track_b"].to_numpy()], axis=1)
     flags = {name: np.array(tracks[name].to_pylist(), dtype=bool) for name in TRACK_FLAGS}
     flags["small"] = np.array([size is not None and size < small_px for size in tracks["size_px"].to_pylist()], bool)
-    for track, words in flags_by_track(dataset, movie.movie_id).items():
+    labels = labels_of(dataset, movie)
+    for track, words in flags_in(labels).items():
         for word in words:
             flags.setdefault(word, np.zeros(len(ids), dtype=bool))[np.searchsorted(ids, track)] = True
-    known = identities(dataset, movie.movie_id)
+    known = identities_in(labels)
     return Truth(
         movie.movie_id,
         [known.get(int(track)) for track in ids],

@@ -16,7 +16,7 @@ from train.registry import ModelCard, load_model
 from train.verification import verify_movie
 from workflows.config import Config
 from workflows.console import meter
-from workflows.labels import identities
+from workflows.labels import identities_in, labels_of
 from workflows.report.folder import make_folder
 from workflows.train.memory import PROCESS_GB, verification_gb
 from workflows.verify.comparison import Comparison, VerifiedMovie, compare
@@ -96,7 +96,7 @@ def verify_one(job: VerifyJob) -> VerifiedMovie:
     if movie is None:
         raise DatasetError(f"{job.root}: has no movie {job.movie_id!r} any more")
     tracks = read_track_set(dataset, movie)
-    named = identities(dataset, job.movie_id)
+    named = identities_in(labels_of(dataset, movie))
     names = [named.get(int(track)) for track in tracks.track_ids]
     faces = read_face_embeddings(dataset, movie)
     mined = mine_movie(faces, tracks.cannot_link, job.config.train.mining)
