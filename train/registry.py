@@ -60,7 +60,7 @@ class ModelCard(BaseModel):
     calibration: str
     """How the threshold came about, in words."""
     held_out: dict[str, Gain]
-    """Figures on the validation movies by name (rho, equal_error), before: base, after: this model."""
+    """Figures on the validation movies by name (known_again, equal_error, rho), before: base, after: this model."""
     config: dict[str, Any]
     """The TrainConfig."""
     curve: tuple[dict[str, Any], ...] = ()

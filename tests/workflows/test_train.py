@@ -324,6 +324,20 @@ def test_where_too_few_pairs_are_held_out_the_threshold_is_of_the_training_movie
     assert card.calibration.endswith(f"pairs of the {len(card.train_movies)} training movies")
 
 
+def test_what_movies_held_out_tell_stands_on_the_card_and_is_printed_first(
+    castmine: Castmine, corpus: str, tmp_path: Path
+) -> None:
+    few = [f"--set=train.{key}.pairs=20" for key in ("calibration", "recognition")]
+    ran = castmine("train", "-d", corpus, "-o", tmp_path / "model", "--workers", "1", *few)
+    card = load_model(tmp_path / "model").card
+    assert list(card.held_out)[:2] == ["known_again", "equal_error"]
+    assert card.held_out["known_again"].before > 0
+    lines = [line for line in ran.out.splitlines() if line.startswith("  held out: ")]
+    assert "people known again in" in lines[0]
+    assert "are confused (equal error)" in lines[1]
+    assert "2% of these contradict each other" in ran.out
+
+
 def test_both_a_preset_and_a_method_is_wrong_usage(castmine: Castmine, corpus: str, tmp_path: Path) -> None:
     ran = castmine("train", "-d", corpus, "--preset", "bcl", "--method", "triplet", "-o", tmp_path / "model", status=2)
     assert "not both" in ran.err

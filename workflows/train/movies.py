@@ -42,6 +42,8 @@ class MovieJob:
     embedding: Embedding | None = None
     centring: FaceCentring | None = None
     """What is done to the faces before they are mined, where there is no `embedding`, which knows its own."""
+    held_out: bool = False
+    """Whether it is a validation movie, of which more is asked."""
     memory_gb: float = PROCESS_GB
     """What the task declares."""
 
@@ -88,7 +90,9 @@ def measure_one(job: MovieJob) -> MovieMeasures:
         return _centred(dataset, movie, tracks, job, centring)
     if job.embedding:
         tracklets = read_mined(dataset, movie, job.config.mining).tracklets
-        return measure_movie(tracklets, tracks.means, tracks.cannot_link, job.config, job.embedding)
+        return measure_movie(
+            tracklets, tracks.means, tracks.cannot_link, job.config, job.embedding, held_out=job.held_out
+        )
     return _mined(dataset, movie, tracks, job)
 
 
@@ -98,7 +102,9 @@ def _mined(dataset: Dataset, movie: MovieRecord, tracks: TrackSet, job: MovieJob
     mined = mine_movie(faces, tracks.cannot_link, job.config.mining)
     rows, notes = _table(movie, tracks, mined), {MINING: job.config.mining.model_dump(mode="json")}
     commit_derived(dataset.store, "tracklets", TRACKLETS, movie.movie_id, movie.harvest_id, rows, notes)
-    measured = measure_movie(_of_size(mined.tracklets, movie), tracks.means, tracks.cannot_link, job.config)
+    measured = measure_movie(
+        _of_size(mined.tracklets, movie), tracks.means, tracks.cannot_link, job.config, held_out=job.held_out
+    )
     degree = job.config.centring.degree
     return measured if degree is None else replace(measured, faces=CentringSums.of(faces, degree))
 
@@ -113,7 +119,9 @@ def _centred(
     means = track_means(faces, by_length=True) if faces else tracks.means
     mined = mine_movie(faces, tracks.cannot_link, job.config.mining, by_length=True)
     rest = (means, tracks.cannot_link, job.config, job.embedding)
-    measured = measure_movie(_of_size(mined.tracklets, movie), *rest)
+    measured = measure_movie(
+        _of_size(mined.tracklets, movie), *rest, held_out=job.held_out and job.embedding is not None
+    )
     if job.embedding is None:
         return measured
     same = mine_movie(raw, tracks.cannot_link, job.config.mining)

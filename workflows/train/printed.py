@@ -1,8 +1,10 @@
 """What `castmine train` prints, and the same as JSON."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from train.validation import Gain
 from workflows.console import out
 from workflows.train.run import TrainSummary
 
@@ -22,19 +24,30 @@ def trained(summary: TrainSummary) -> None:
         out.print(f"  {len(card.curve)} epochs, best {best['epoch'] + 1}: {shown}")
     for note in card.notes:
         out.print(f"  {note}", markup=False)
-    if confused := card.held_out.get("equal_error"):
-        change = f"{confused.before:.2%} → {confused.after:.2%}"
-        out.print(f"  held out: {change} of pairs confused (equal error: one person taken for two, or two for one)")
-        if confused.after >= confused.before:
-            out.print("  these are faces of one track or one frame: whether people are known again in other scenes,")
-            out.print("  castmine verify shows where there are labels")
-    if rho := card.held_out.get("rho"):
-        out.print(f"  held out: correlation ρ of a track's tracklets {rho.before:.4f} → {rho.after:.4f}")
+    _held_out(card.held_out, card.config["recognition"]["contradicted"])
     threshold = "none" if card.threshold is None else f"{card.threshold:.4f}"
     out.print(f"  threshold {threshold}: {card.calibration}", markup=False)
     if card.squared_radius is not None:
         out.print(f"  squared radius b {card.squared_radius:.4f}: balls merge up to 4b")
     out.print(f"model: {summary.model} · {summary.seconds:.1f} s", markup=False, soft_wrap=True)
+
+
+def _held_out(gains: Mapping[str, Gain], contradicted: float) -> None:
+    """The base's figure and the model's, of movies that it did not see; the one to go by first."""
+    if known := gains.get("known_again"):
+        change = f"{known.before:.1%} → {known.after:.1%}"
+        out.print(f"  held out: people known again in {change} of pairs of tracks (more is better), where")
+        out.print(
+            f"  {contradicted * 100:g}% of these contradict each other: a track would be two people seen together"
+        )
+    if confused := gains.get("equal_error"):
+        change = f"{confused.before:.2%} → {confused.after:.2%}"
+        out.print(f"  held out: {change} of pairs within one track or one frame are confused (equal error)")
+        if not known and confused.after >= confused.before:
+            out.print("  which does not tell whether people are known again in other scenes:")
+            out.print("  castmine verify shows it where there are labels")
+    if rho := gains.get("rho"):
+        out.print(f"  held out: correlation ρ of a track's tracklets {rho.before:.4f} → {rho.after:.4f}")
 
 
 def train_json(summary: TrainSummary) -> dict[str, Any]:

@@ -125,7 +125,13 @@ def _jobs(dataset: Dataset, records: list[MovieRecord], split: Split, settings: 
 
     room, views, taken = largest_node_gb(), settings.mining.views, {*split.train, *split.validation}
     return [
-        MovieJob(dataset.root, movie.movie_id, settings, memory_gb=min(mining_gb(dataset, movie, views), room))
+        MovieJob(
+            dataset.root,
+            movie.movie_id,
+            settings,
+            held_out=movie.movie_id in split.validation,
+            memory_gb=min(mining_gb(dataset, movie, views), room),
+        )
         for movie in sorted(records, key=lambda movie: -movie.rows("tracks"))
         if movie.movie_id in taken
     ]
