@@ -25,6 +25,7 @@ from workflows.lost import (
 )
 from workflows.metrics import show_queue
 from workflows.ray_cluster import cause, room
+from workflows.work import Job, Limits
 
 POLL_S = 0.5
 
@@ -36,39 +37,6 @@ class Pulse(NamedTuple):
     """A number that grows while it works."""
     memory_bytes: int = 0
     """Memory that it holds and shares with nobody."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a pool puts up with."""
-
-    attempts: int
-    """How often a job is tried that costs its worker. An error that the worker raises is final at once."""
-    stall_s: float
-    """Seconds without progress after which a worker is killed."""
-    start_s: float = 120.0
-    """Seconds without any worker after which the pool gives up."""
-    memory_bytes: int | None = None
-    """A worker that holds more is killed."""
-    jobs: int | None = None
-    """After so many a worker makes room for a new one."""
-    losses: int = 10
-    """How often a job is tried again whose worker went with its machine, which is not held against the job."""
-
-
-@dataclass
-class Job:
-    """A call of one method of a worker."""
-
-    key: str
-    method: str
-    arguments: tuple[Any, ...]
-    weight: float = 0.0
-    """Seconds or frames it takes: the heaviest goes first, so that none is the tail."""
-    attempts: int = 0
-    """How often it was begun …"""
-    losses: int = 0
-    """… and how often of these its machine was to blame that it did not end."""
 
 
 @dataclass
@@ -95,16 +63,19 @@ class Pool:
 
     Args:
         start: makes an actor (max_restarts=0, max_task_retries=0, max_concurrency=2).
+        places: how many of them find room on the machines there are now; None: all.
     """
 
-    def __init__(self, start: Callable[[], Any], workers: int, limits: Limits) -> None:
-        self._start, self._size, self._limits = start, workers, limits
+    def __init__(
+        self, start: Callable[[], Any], workers: int, limits: Limits, places: Callable[[], int] | None = None
+    ) -> None:
+        self._start, self._size, self._limits, self._places = start, workers, limits, places
         self._queue: list[tuple[float, int, Job]] = []
         self._order = count()
         self._workers: list[_Worker] = []
         self._unborn, self._idle_since = 0, time.monotonic()
         self.worker_s = 0.0
-        """Seconds that workers were held so far, summed over them."""
+        """Seconds that workers were held so far, summed over them; one for which there is no room holds nothing."""
 
     def run(
         self,
@@ -132,11 +103,10 @@ class Pool:
                     self._add(on_end(job, result))
                 self._listen()
                 self._check_room()
-                self.worker_s += len(self._workers) * (time.monotonic() - began)
-                show_queue(
-                    len(self._queue), sum(worker.job is not None for worker in self._workers), len(self._workers)
-                )
-                on_progress({worker.job.key: worker.units for worker in self._workers if worker.job})
+                held, units = self._held(), {worker.job.key: worker.units for worker in self._workers if worker.job}
+                self.worker_s += held * (time.monotonic() - began)
+                show_queue(len(self._queue), len(units), held)
+                on_progress(units)
         finally:
             for worker in self._workers:
                 ray.kill(worker.actor)
@@ -159,6 +129,13 @@ class Pool:
                 worker.job.attempts += 1
                 worker.result = getattr(worker.actor, worker.job.method).remote(*worker.job.arguments)
                 worker.units, worker.heard, worker.pulse = 0.0, time.monotonic(), None
+
+    def _held(self) -> int:
+        """Workers that have their cores: those that are up, and those that start while there is room for them."""
+        up = sum(worker.up for worker in self._workers)
+        if self._places is None or up == len(self._workers):
+            return len(self._workers)
+        return min(len(self._workers), max(up, self._places()))
 
     def _collect(self) -> list[tuple[Job, Any]]:
         running = {worker.result: worker for worker in self._workers if worker.job or not worker.up}

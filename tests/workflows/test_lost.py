@@ -20,9 +20,10 @@ from tests.workflows.faults import wait_for
 from tests.workflows.test_pool import STALL_S, Worker, job
 from workflows.config import RunConfig
 from workflows.lost import LOST, MachineLostError, WorkerLostError, first_line, is_machines_fault
-from workflows.pool import Job, Limits, Pool
+from workflows.pool import Pool
 from workflows.ray_cluster import TaskLostError, largest_node_gb, map_tasks, ray_cluster, share_gb
 from workflows.train.workers import failures_allowed
+from workflows.work import Job, Limits
 
 MACHINE = {"object_store_memory": 100 * 2**20}
 

@@ -12,8 +12,9 @@ import ray
 
 from harvest.errors import VideoDecodeError
 from workflows.lost import WorkerLostError
-from workflows.pool import Job, Limits, Pool, Pulse
+from workflows.pool import Pool, Pulse
 from workflows.ray_cluster import ray_cluster
+from workflows.work import Job, Limits
 
 STALL_S = 2.0
 MEMORY_BYTES = 2**28

@@ -15,7 +15,7 @@ from workflows.config import load_config
 from workflows.harvest.jobs import HarvestRun
 from workflows.harvest.plan import HarvestPlan, MovieState
 from workflows.harvest.worker import Probe, SegmentReport
-from workflows.pool import Job
+from workflows.work import Job
 
 FPS = 25
 HOUR = 3600 * FPS

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ray
@@ -24,8 +25,9 @@ from workflows.harvest.quarantine import is_held_against
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
 from workflows.journal.records import Usage
 from workflows.metrics import count_failure
-from workflows.pool import Job, Limits, Pool
-from workflows.ray_cluster import check_gpus, ray_cluster
+from workflows.pool import Pool
+from workflows.ray_cluster import check_gpus, places, ray_cluster
+from workflows.work import Job, Limits
 
 FINISH_WEIGHT = 1e12
 """A movie whose segments are all there is committed before anything else is begun."""
@@ -55,6 +57,8 @@ class HarvestRun:
         self._out: Counter[str] = Counter()
         """Segments of a movie that are still to come back."""
         self._workers, self._todo = config.run.workers or 1, len(plan.todo)
+        self._gpus = config.run.gpus_per_worker if config.run.device == "cuda" else 0.0
+        """That a worker holds."""
 
     def run(self, address: str | None) -> None:
         """Do all jobs. Raises ModelsError where the models cannot run on the device that was asked for."""
@@ -63,9 +67,9 @@ class HarvestRun:
         with meter("harvest", "frames") as shown, ray_cluster(address, run.workers) as cores:
             options: dict[str, Any] = {"num_cpus": 1, "memory": int(run.memory_gb * 2**30), "max_concurrency": 2}
             options |= {"max_restarts": 0, "max_task_retries": 0}
-            if run.device == "cuda":
-                check_gpus(address, run.gpus_per_worker)
-                options["num_gpus"] = run.gpus_per_worker
+            if self._gpus:
+                check_gpus(address, self._gpus)
+                options["num_gpus"] = self._gpus
             actor = ray.remote(HarvestWorker).options(**options)
 
             def start() -> Any:
@@ -74,7 +78,7 @@ class HarvestRun:
             allowed = int(options["memory"] * run.memory_excess)
             limits = Limits(run.attempts, run.stall_s, run.start_s, allowed, run.segments_per_worker, run.losses)
             self._workers = run.workers or cores
-            pool = Pool(start, self._workers, limits)
+            pool = Pool(start, self._workers, limits, partial(places, run.memory_gb, self._gpus))
 
             def progress(units: dict[str, float]) -> None:
                 self._show(shown, units)
@@ -202,8 +206,7 @@ class HarvestRun:
             )
 
     def _usage(self, workers: int, worker_s: float) -> Usage:
-        share = self._config.run.gpus_per_worker if self._config.run.device == "cuda" else 0
-        return Usage(workers=workers, worker_s=worker_s, gpu_s=worker_s * share, peak_bytes=self._peak_bytes)
+        return Usage(workers=workers, worker_s=worker_s, gpu_s=worker_s * self._gpus, peak_bytes=self._peak_bytes)
 
     def _show(self, shown: Meter, units: dict[str, float]) -> None:
         total = sum(probe.facts.frames for probe in self._probes.values())
