@@ -42,11 +42,18 @@ class LocalCopy:
             stamp: what the file was when its harvest was planned. on_read: called with the bytes that came in.
 
         Raises:
-            MovieOutOfReachError: it cannot be copied, or is not any more what was planned.
+            MovieOutOfReachError: it cannot be copied, or is not any more what was planned; of a movie that is read
+                where it lies this is seen at the end of the block, which must keep nothing before that.
             VideoDecodeError: any that comes out of the block, with the movie's own name.
         """
         if not is_remote(uri):
-            yield uri
+            _check_unchanged(uri, stamp)
+            try:
+                yield uri
+            except VideoDecodeError:
+                _check_unchanged(uri, stamp)
+                raise
+            _check_unchanged(uri, stamp)  # or what was read of it in the block may be of two files
             return
         wanted = self._folder / (_digest(uri, stamp) + os.path.splitext(uri)[1])
         if wanted != self._path:
@@ -64,6 +71,11 @@ class LocalCopy:
             _remove_unless_held(self._path, self._file)
             os.close(self._file)
         self._path = self._file = None
+
+
+def _check_unchanged(uri: str, stamp: SourceStamp) -> None:
+    if source_stamp(uri) != stamp:
+        raise MovieOutOfReachError(f"{uri}: has changed since this run opened it; run the same command again")
 
 
 def copies_folder() -> Path:

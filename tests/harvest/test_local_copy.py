@@ -59,6 +59,23 @@ def test_a_local_movie_is_opened_where_it_lies(tmp_path: Path) -> None:
     assert not (tmp_path / "copies").exists()
 
 
+@pytest.mark.parametrize("then", ["another", "nothing"])
+def test_a_local_movie_that_is_replaced_while_it_is_read_is_out_of_reach(then: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"frames")
+    stamp = source_stamp(str(path))
+
+    def read_and_replace() -> None:
+        with LocalCopy(tmp_path / "copies").path(str(path), stamp):
+            path.unlink()
+            if then == "another":
+                path.write_bytes(b"others")
+
+    for _ in ("while it is read", "before"):
+        with pytest.raises(MovieOutOfReachError, match=r"a\.mp4: (has changed .*run the same command again|No such)"):
+            read_and_replace()
+
+
 def test_what_a_killed_worker_left_is_swept_or_made_whole(bucket: Bucket, tmp_path: Path) -> None:
     uri = put(bucket, "a.mp4", b"frames")
     process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path, uri], stdout=subprocess.PIPE, text=True)
