@@ -21,13 +21,17 @@ def _gauge(name: str, meaning: str) -> Gauge:
     return Gauge(PREFIX + name, meaning)
 
 
-def count_segment(frames: int, faces: int, seconds: Mapping[str, float]) -> None:
-    """A worker has harvested a segment: so many source frames and faces, so long in each stage."""
+def count_segment(frames: int, faces: int) -> None:
+    """A worker has harvested a segment: so many source frames and faces."""
     _counter("segments", "Segments harvested").inc(1)
     if frames:
         _counter("frames", "Source frames harvested").inc(frames)
     if faces:
         _counter("faces", "Faces of tracks that were kept").inc(faces)
+
+
+def count_stages(seconds: Mapping[str, float]) -> None:
+    """A worker has ended a piece of work (opened a movie, harvested a segment, committed): so long in each stage."""
     for stage, spent in seconds.items():
         if spent > 0:
             _counter("stage_seconds", "Worker seconds by stage", "stage").inc(spent, {"stage": stage})

@@ -92,6 +92,7 @@ class Store:
         if self.is_local:
             with self._replacing(relative) as temporary, open(temporary, "wb") as target:
                 shutil.copyfileobj(file, target, PART_BYTES)
+            on_put(file.tell())
             return
         in_parts = {"chunksize": PART_BYTES, "max_concurrency": 1} if is_s3(self.fs) else {}
         with said_plainly(self.full(relative), missing="there is no such bucket"):

@@ -65,8 +65,9 @@ def test_what_a_harvest_did_and_how_its_queue_stood_is_exported_to_prometheus(
         "movies_total": 1,
         "failures_total VideoDecodeError probe": 1,
     }
-    assert spent.keys() >= {"decode", "shots", "detect", "track", "chips", "embed", "write"}
-    assert all(abs(spent[stage] - found["stages"][stage]) < 0.01 for stage in ("decode", "detect", "embed"))
+    assert spent.keys() >= {"load", "open", "decode", "shots", "detect", "track", "chips", "embed", "write"}
+    assert all(abs(spent[stage] - found["stages"][stage]) < 0.01 for stage in ("decode", "detect", "embed", "write"))
+    assert all(spent[stage] > found["stages"][stage] - 0.01 for stage in ("load", "open")), "of the broken one too"
     gauges = {name: number for name, number in found["largest"].items() if "_total" not in name}
     assert (gauges["workers"], gauges["jobs_running"]) == (1, 1), "while it worked"
     assert gauges.keys() == {"workers", "jobs_running", "jobs_queued"}

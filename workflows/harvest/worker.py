@@ -1,13 +1,11 @@
 """A harvest worker: the actor that opens movies, harvests their segments and commits them. Frames never leave it."""
 
-import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import cv2
 
@@ -25,7 +23,8 @@ from harvest.staging import is_staged, stage_segment, staged_segments, unstage
 from harvest.video import VideoReader, open_video
 from harvest.whole_movie import join_segments, total_drops
 from workflows.config import Config
-from workflows.metrics import count_movie, count_segment
+from workflows.harvest.vitals import Vitals, peak_bytes
+from workflows.metrics import count_movie, count_segment, count_stages
 from workflows.pool import Pulse
 
 
@@ -76,7 +75,7 @@ class HarvestWorker:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         sweep()  # what workers left that were killed here
         self._copy = LocalCopy()
-        self._vitals = _Vitals()
+        self._vitals = Vitals()
 
     @cached_property
     def _models(self) -> FaceModels:
@@ -93,57 +92,57 @@ class HarvestWorker:
 
     def probe(self, movie: Movie) -> Probe:
         """Read a movie once for its hash, open it for its facts. Raises VideoDecodeError, ModelsError, CorpusError."""
-        self._units, self._seconds = 0.0, defaultdict(float)
-        embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
-        stamp = source_stamp(movie.uri)
-        with self._stage("open"), self._copy.path(movie.uri, stamp, self._moved) as path:
-            content = content_hash(path, self._moved)
-            refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
-            facts = self._open(path).facts
-        return Probe(
-            stamp,
-            content,
-            harvest_id(content, config_hash(self._config.harvest), self._pack.hash, self._pack.threshold),
-            embedding_size,
-            MovieFacts(
-                uri=movie.uri,
-                title=movie.title,
-                year=movie.year,
-                split=movie.split,
-                cast_size=movie.cast_size,
-                corpus=movie.corpus,
-                fps=facts.fps,
-                frames=facts.frames,
-                duration_s=float(facts.times_s[-1]),
-                width=facts.width,
-                height=facts.height,
-                seekable=facts.seekable,
-            ),
-            dict(self._seconds),
-        )
+        with self._job():
+            embedding_size = self._models.embedding_size  # first of all: models that cannot run end the whole run
+            stamp = source_stamp(movie.uri)
+            with self._stage("open"), self._copy.path(movie.uri, stamp, self._moved) as path:
+                content = content_hash(path, self._moved)
+                refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
+                facts = self._open(path).facts
+            return Probe(
+                stamp,
+                content,
+                harvest_id(content, config_hash(self._config.harvest), self._pack.hash, self._pack.threshold),
+                embedding_size,
+                MovieFacts(
+                    uri=movie.uri,
+                    title=movie.title,
+                    year=movie.year,
+                    split=movie.split,
+                    cast_size=movie.cast_size,
+                    corpus=movie.corpus,
+                    fps=facts.fps,
+                    frames=facts.frames,
+                    duration_s=float(facts.times_s[-1]),
+                    width=facts.width,
+                    height=facts.height,
+                    seekable=facts.seekable,
+                ),
+                dict(self._seconds),
+            )
 
     def harvest(self, movie: Movie, probe: Probe, segment: Segment) -> SegmentReport:
         """Harvest one segment and stage it, unless an interrupted run has. Raises VideoDecodeError."""
         if is_staged(self._dataset.store, movie.movie_id, probe.harvest_id, segment):
-            return SegmentReport(0, {}, _peak_bytes(), earlier=segment.stop - segment.start)
-        self._units, self._seconds = 0.0, defaultdict(float)
-        config = self._config
-        with self._copy.path(movie.uri, probe.stamp, self._moved) as path:
-            result = harvest_segment(
-                movie.movie_id,
-                self._open(path),
-                segment,
-                self._models,
-                config.harvest,
-                self._pack.threshold,
-                config.run.batch,
-                self._stage,
-                self._alive,
-            )
-        with self._stage("write"):
-            stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result, self._moved)
-        count_segment(int(self._units), result.tables["faces"].num_rows, self._seconds)
-        return SegmentReport(int(self._units), dict(self._seconds), _peak_bytes())
+            return SegmentReport(0, {}, peak_bytes(), earlier=segment.stop - segment.start)
+        with self._job():
+            config = self._config
+            with self._copy.path(movie.uri, probe.stamp, self._moved) as path:
+                result = harvest_segment(
+                    movie.movie_id,
+                    self._open(path),
+                    segment,
+                    self._models,
+                    config.harvest,
+                    self._pack.threshold,
+                    config.run.batch,
+                    self._stage,
+                    self._alive,
+                )
+            with self._stage("write"):
+                stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result, self._moved)
+            count_segment(int(self._units), result.tables["faces"].num_rows)
+            return SegmentReport(int(self._units), dict(self._seconds), peak_bytes())
 
     def finish(self, movie: Movie, probe: Probe, segments: Sequence[Segment]) -> MovieReport | None:
         """Join a movie's staged segments and commit it; None where their borders do not fit (design rule 4).
@@ -151,16 +150,16 @@ class HarvestWorker:
         A movie that is committed already, by a worker that was lost just after it or before its file was touched, only
         has its file's time and place put right; unless all is to be done again by force.
         """
-        self._seconds = defaultdict(float)
-        with self._stage("write"):
-            record = self._commit(movie, probe, segments)
-            with suppress(DatasetError):  # committed is committed; vacuum removes what is left
-                unstage(self._dataset.store, movie.movie_id)
-        if record is None:
-            return None
-        count_movie()
-        rows = {name: shard.rows for name, shard in record.shards.items()}
-        return MovieReport(rows, record.drops, record.facts.seekable, dict(self._seconds))
+        with self._job():
+            with self._stage("write"):
+                record = self._commit(movie, probe, segments)
+                with suppress(DatasetError):  # committed is committed; vacuum removes what is left
+                    unstage(self._dataset.store, movie.movie_id)
+            if record is None:
+                return None
+            count_movie()
+            rows = {name: shard.rows for name, shard in record.shards.items()}
+            return MovieReport(rows, record.drops, record.facts.seekable, dict(self._seconds))
 
     def _commit(self, movie: Movie, probe: Probe, segments: Sequence[Segment]) -> MovieRecord | None:
         record = self._dataset.record(movie.movie_id)
@@ -200,43 +199,21 @@ class HarvestWorker:
         self._units += size / 2**50  # read or put: proof of life on a slow disk, and next to nothing among frames
 
     @contextmanager
+    def _job(self) -> Iterator[None]:
+        """A piece of work: its seconds by stage are counted, also where it fails."""
+        self._units, self._seconds = 0.0, defaultdict(float)
+        try:
+            yield
+        finally:
+            count_stages(self._seconds)
+
+    @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         """Add the time of the block to a stage, less that of the stages within it. To begin one is a sign of life."""
         self._units += 2**-30
         began, within = time.perf_counter(), sum(self._seconds.values())
-        yield
-        within = sum(self._seconds.values()) - within
-        self._seconds[name] += time.perf_counter() - began - within
-
-
-def _peak_bytes() -> int:
-    """Largest resident memory of this process so far (ru_maxrss is in KiB on Linux)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-class _Vitals:
-    """What the system says of this process. Asking makes it read a little, which is no work, and is taken off."""
-
-    def __init__(self) -> None:
-        self._asking_bytes = 0
-
-    def mebibytes_read(self) -> int:
-        """Whole MiB read so far, for Ray's own threads read a little at all times; 0 where the system does not say."""
         try:
-            before = self._asking_bytes  # an answer does not count itself
-            return (int(self._ask("io").split()[1]) - before) >> 20
-        except (OSError, IndexError, ValueError):
-            return 0
-
-    def own_memory(self) -> int:
-        """Bytes held and shared with nobody, as libraries are; 0 where the system does not say."""
-        try:
-            _, resident, shared, *_ = map(int, self._ask("statm").split())
-        except (OSError, ValueError):
-            return 0
-        return (resident - shared) * resource.getpagesize()
-
-    def _ask(self, what: str) -> str:
-        told = Path(f"/proc/self/{what}").read_text()
-        self._asking_bytes += len(told)
-        return told
+            yield
+        finally:
+            within = sum(self._seconds.values()) - within
+            self._seconds[name] += time.perf_counter() - began - within
