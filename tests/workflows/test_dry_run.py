@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from harvest.dataset.commit import note_failure
 from harvest.dataset.read import Dataset
 from harvest.errors import ModelsNotFetchedError
 from harvest.faces import find_pack
+from tests.workflows.conftest import Harvested
 from workflows.config import Config, load_config
 from workflows.console import out
 from workflows.corpus.dry_run import plan_corpus
 from workflows.corpus.printed import corpus_plan
 from workflows.corpus.run import Choice
 from workflows.harvest.plan import Selection, plan_harvest, segment_minutes
-from workflows.journal.records import MovieProgress, Usage
+from workflows.journal.records import MovieProgress, Usage, latest_journal
 from workflows.journal.writer import JournalWriter
 
 
@@ -88,6 +90,20 @@ def test_an_estimate_counts_the_start_and_names_the_movies_of_which_nobody_knows
     estimate, _ = plan_corpus(config, Choice())
     assert (estimate.start_s, estimate.rate) == (None, 1.2)
     assert estimate.wall_s == pytest.approx(estimate.hours * 3600 / 1.2 / 2)
+
+
+def test_for_the_same_work_again_what_it_took_is_estimated(harvested: Harvested, tmp_path: Path) -> None:
+    root = harvested.copy(tmp_path)
+    places = (f"corpus.movies={harvested.corpus}", f"corpus.dataset={root}", f"corpus.models={harvested.models}")
+    config = load_config(None, [*places, "corpus.train=null", "run.workers=1"])
+    estimate, _ = plan_corpus(config, Choice(only="harvest", selection=Selection(force=True)))
+    assert (estimate.movies, estimate.segments) == (1, 1)
+    assert estimate.hours * 3600 == pytest.approx(10.0, abs=0.1), "hamilton"
+    journal = latest_journal(Dataset.open(root).store)
+    assert journal
+    assert journal.ended_at
+    began, ended = (datetime.fromisoformat(at) for at in (journal.started_at, journal.ended_at))
+    assert estimate.wall_s == pytest.approx((ended - began).total_seconds(), rel=0.3)
 
 
 def test_a_few_movies_are_split_finer_so_that_no_worker_is_idle() -> None:
