@@ -4,17 +4,13 @@ No command of castmine leaves any: a shard is there before its record. But one t
 table, and is not made again while its record says that it is there.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from functools import cache
 
-from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord, derived_record_path, movie_record_path
 from harvest.dataset.schema import DERIVED_FILES, DERIVED_TABLES
-from harvest.errors import CorpusError, DatasetError
-from harvest.identity import source_exists
+from harvest.errors import DatasetError
 
 MADE_BY_HAND = "labels"
 """No command can make these again from the movies."""
@@ -37,8 +33,14 @@ class LostShard:
     """Nobody can make it again, so its record stays: labels, or of a movie whose source is gone."""
 
 
-def lost_shards(dataset: Dataset) -> list[LostShard]:
-    """All of them, by one listing, in the order of their paths. Raises DatasetError."""
+def lost_shards(
+    dataset: Dataset, without_source: Callable[[Iterable[MovieRecord]], Collection[str]]
+) -> list[LostShard]:
+    """All of them, by one listing, in the order of their paths. Raises DatasetError.
+
+    Args:
+        without_source: ids of those of the given movies that nobody can harvest or import again.
+    """
     movies = {movie.movie_id: movie for movie in dataset.records()}
     named = [
         (LostShard(movie.movie_id, table, "", shard.path, movie_record_path(movie.movie_id)), shard)
@@ -51,7 +53,7 @@ def lost_shards(dataset: Dataset) -> list[LostShard]:
             named.append((LostShard(made.movie_id, table, made.run, made.shard.path, place), made.shard))
     files = dataset.store.files("shards")  # after the records: a shard is there before what names it
     found = [lost for lost, shard in named if shard.path not in files or files[shard.path].size != shard.bytes]
-    gone = _without_source(movies[each.movie_id] for each in found if not each.run)
+    gone = without_source(movies[each.movie_id] for each in found if not each.run)
     staying = [replace(each, stays=each.table == MADE_BY_HAND or each.movie_id in gone) for each in found]
     return sorted(staying, key=lambda lost: lost.path)
 
@@ -73,24 +75,3 @@ def take_back(dataset: Dataset, lost: Iterable[LostShard]) -> None:
         )
     for record in sorted({each.record for each in lost if not each.stays}):
         dataset.store.delete(record)
-
-
-def _without_source(movies: Iterable[MovieRecord]) -> set[str]:
-    """Ids of those that cannot be harvested or imported again: not in their corpus any more, or their file is gone."""
-    listed = cache(_listed)
-
-    def is_there(movie: MovieRecord) -> bool:
-        corpus, uri = movie.facts.corpus, movie.facts.uri
-        found = uri if corpus is None else listed(corpus).get(movie.movie_id)
-        with suppress(CorpusError):  # a bucket that does not answer: its movies stay
-            return found is not None and source_exists(found)
-        return False
-
-    return {movie.movie_id for movie in movies if not is_there(movie)}
-
-
-def _listed(corpus: str) -> dict[str, str]:
-    """Where each movie of a corpus lies, by movie_id; of one that cannot be listed, none."""
-    with suppress(CorpusError):
-        return {movie.movie_id: movie.uri for movie in list_corpus(corpus)}
-    return {}

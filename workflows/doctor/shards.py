@@ -7,6 +7,7 @@ from harvest.dataset.read import Dataset
 from workflows.console import counted
 from workflows.doctor.again import again
 from workflows.doctor.finding import Finding
+from workflows.doctor.sources import without_source
 from workflows.lease import lease_on
 
 SHOWN = 5
@@ -15,7 +16,7 @@ SHOWN = 5
 
 def shards(dataset: Dataset) -> Finding:
     """Whether every shard is there, by one listing."""
-    lost = lost_shards(dataset)
+    lost = lost_shards(dataset, without_source)
     if not lost:
         return Finding("shards", "works", "all there, and as long as their records say")
     return Finding("shards", "broken", f"lost or cut short: {_told(lost)}", _remedy(dataset, lost))
@@ -24,7 +25,7 @@ def shards(dataset: Dataset) -> Finding:
 def repair(dataset: Dataset) -> Finding:
     """Take back the records of what is lost. Raises DatasetError where another run is at work, or too much is lost."""
     with lease_on(dataset.store):
-        lost = lost_shards(dataset)
+        lost = lost_shards(dataset, without_source)
         taken, left = ([each for each in lost if each.stays is stays] for stays in (False, True))
         steps = again(dataset, taken)
         take_back(dataset, lost)
