@@ -7,9 +7,7 @@ truth, always.
 
 import hashlib
 import json
-import os
 import shutil
-import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from harvest.dataset.listing import FileStamp
 from harvest.dataset.store import TEMPORARY, Store
 from harvest.errors import DatasetError
 from harvest.storage import cache_folder
+from harvest.whole_files import replacing
 
 Kept = dict[str, tuple[str, str]]
 """(mark, text) of a record by its path."""
@@ -126,10 +125,5 @@ def _parsed(content: bytes) -> Kept:
 
 def _keep(file: Path, known: Kept) -> None:
     """Best effort: a full disk here only costs the next reader its time."""
-    temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(known), encoding="utf-8")
-        os.replace(temporary, file)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+    with suppress(OSError), replacing(file) as temporary:
+        Path(temporary).write_text(json.dumps(known), encoding="utf-8")

@@ -5,8 +5,6 @@ before its outputs for a batch were compared with the shipped graph's, image by 
 """
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,8 @@ import onnxruntime
 from onnx import numpy_helper
 
 from harvest.errors import ModelsError
+from harvest.storage import cache_folder
+from harvest.whole_files import replacing
 
 VERSION = 1
 """Raised when the rewriting changes; part of the cached files' names."""
@@ -47,11 +47,6 @@ def batch_graph(file: Path, *, exact: bool) -> Path:
             f"where batches gain nothing anyway: use --batch 1"
         )
     return cached[known]
-
-
-def cache_folder() -> Path:
-    """Where made graphs are kept: $XDG_CACHE_HOME/castmine, else ~/.cache/castmine."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "castmine"
 
 
 def with_free_batch(model: onnx.ModelProto, name: str) -> bytes:
@@ -153,9 +148,7 @@ def _cpu_session(graph: bytes) -> onnxruntime.InferenceSession:
 
 def _put(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-            part.write(content)
-        os.replace(part.name, path)
+        with replacing(path) as temporary:
+            Path(temporary).write_bytes(content)
     except OSError as error:
         raise ModelsError(f"{path.parent}: graph for batches not kept there ({error}); set XDG_CACHE_HOME") from error
