@@ -136,3 +136,10 @@ def test_a_submitted_harvest_gives_what_one_at_hand_does_and_a_broken_movie_fail
     ran = head.submit("harvest", movies, "--dataset", "ds", *options)
     assert ran.returncode == 1
     assert "a submitted job runs in a folder of its own, which Ray deletes afterwards; give a full path" in ran.stdout
+
+
+def test_a_submitted_doctor_tells_how_many_workers_find_room(head: Head, pack_folder: Path) -> None:
+    ran = head.submit("doctor", "--models", pack_folder, "--workers", 64)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "room for 2 of 64 now (a core, 2.0 GiB each)" in ran.stdout
+    assert "all that is needed works" in ran.stdout
