@@ -32,8 +32,11 @@ from workflows.labels import LabelChange, import_labels
 from workflows.tracks_import import import_tracks
 from workflows.train.movies import of_one_pack
 
-SMALL = ("train.subspace.tracks_per_dimension=1", "train.split.validation_share=0.3", "cluster.threshold=0.6")
-"""So that four movies are enough to learn from, and no threshold need be calibrated."""
+SMALL = (
+    "train.subspace.tracks_per_dimension=1", "train.split.validation_share=0.3", "cluster.threshold=0.6",
+    "train.subspace.chance=20",
+)  # fmt: skip
+"""So that four movies are enough to learn from, what comes of it is not refused, and no threshold need be calibrated."""
 
 
 PACK = "imported-128"
