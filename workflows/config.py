@@ -41,9 +41,10 @@ class RunConfig(Section):
     batch: int = Field(1, ge=1)
     """Frames or chips that the models take at once. More than 1 gains nothing on a CPU."""
     memory_gb: float = Field(2.0, gt=0)
-    """Memory that a worker declares to Ray, in GiB. It takes 0.6 for a movie of 640 px, 1.1 for 1080p, 2.0 for 4K …"""
+    """Memory that a worker declares to Ray, in GiB. What it shares with nobody is 0.5 of it for a movie of 640 px, 0.7
+    for 1080p, 1.3 for 4K, whatever the length (resident, with libraries: 0.8, 1.0, 1.7) …"""
     memory_excess: float = Field(1.5, ge=1)
-    """… and is killed, and its work tried again, when it holds more than so many times what it declared."""
+    """… and it is killed, and its work tried again, when that is more than so many times what it declared."""
     segments_per_worker: int = Field(200, ge=1)
     """A worker makes room for a new one after so many pieces of work: what native libraries leak goes with it."""
     attempts: int = Field(3, ge=1)
