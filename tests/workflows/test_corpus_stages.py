@@ -36,7 +36,7 @@ SMALL = (
     "train.subspace.tracks_per_dimension=1", "train.split.validation_share=0.3", "cluster.threshold=0.6",
     "train.subspace.chance=20",
 )  # fmt: skip
-"""So that four movies are enough to learn from, what comes of it is not refused, and no threshold need be calibrated."""
+"""Four movies are enough to learn from, what comes of it is not refused, and no threshold need be calibrated."""
 
 
 PACK = "imported-128"
