@@ -92,9 +92,14 @@ def test_a_lease_is_prolonged_while_its_run_lives_and_not_taken_back(
         held = holder(store)
         assert held
         assert held.expires > datetime.now(UTC)
-        store.put(LEASE, held.model_copy(update={"pid": 1}).to_json())
-        time.sleep(1)
-        assert "another run has taken over this dataset" in capfd.readouterr().err
+        told = ""
+        for _ in range(40):  # a beat that is under way puts its own once more; on a crowded machine the next one is late
+            store.put(LEASE, held.model_copy(update={"pid": 1}).to_json())
+            time.sleep(0.5)
+            told += capfd.readouterr().err
+            if told:
+                break
+        assert "another run has taken over this dataset" in told
     assert json.loads(store.get(LEASE))["pid"] == 1
 
 
