@@ -61,5 +61,5 @@ def test_what_a_user_sets_stands_and_its_neighbours_are_the_recipes() -> None:
 
 
 def test_an_unknown_name_is_told_which_there_are() -> None:
-    with pytest.raises(ConfigError, match="no training method or preset 'mvcor'; there are: mvcorr-linear, multiface-mvcorr, "):
+    with pytest.raises(ConfigError, match="no training method or preset 'mvcor'; there are: mvcorr-linear, multiface"):
         recipe("mvcor")

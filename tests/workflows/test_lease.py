@@ -93,7 +93,7 @@ def test_a_lease_is_prolonged_while_its_run_lives_and_not_taken_back(
         assert held
         assert held.expires > datetime.now(UTC)
         told = ""
-        for _ in range(40):  # a beat that is under way puts its own once more; on a crowded machine the next one is late
+        for _ in range(40):  # a beat that is under way puts its own once more, and the next may be late
             store.put(LEASE, held.model_copy(update={"pid": 1}).to_json())
             time.sleep(0.5)
             told += capfd.readouterr().err
