@@ -47,8 +47,13 @@ def harvest(
     corpus: Annotated[str, typer.Argument(help="Video file, folder, glob, or CSV/Parquet with movie_id, uri.")],
     dataset: DatasetOption,
     models: Annotated[
-        str, typer.Option(metavar="PACK", help="bundled, an insightface pack (buffalo_l), or a folder of ONNX files.")
-    ] = "bundled",
+        str | None,
+        typer.Option(
+            metavar="PACK",
+            help="bundled, an insightface pack (buffalo_l), or a folder of ONNX files.",
+            show_default="the dataset's; bundled",
+        ),
+    ] = None,
     workers: WorkersOption = None,
     segment_minutes: Annotated[
         float | None, typer.Option(help="Length of the parts in which a movie is spread.", show_default="10")

@@ -1,18 +1,16 @@
 """Checks of the face models: which packs are here, and that the one in use runs on its device."""
 
 import os
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from harvest.dataset.read import MARKER, Dataset
 from harvest.dataset.store import Store
-from harvest.errors import CastmineError, ModelsError
+from harvest.errors import ModelsError
 from harvest.faces import Pack, find_pack, load_models
 from workflows.config import Config
 from workflows.doctor.finding import Finding
 from workflows.doctor.machine import CUDA_ELSEWHERE
-from workflows.journal.records import read_journals
+from workflows.harvest.packs import find_used, last_harvested
 
 
 def packs_here() -> list[Finding]:
@@ -28,22 +26,13 @@ def packs_here() -> list[Finding]:
 
 def pack_of(root: str | None, config: Config, elsewhere: bool = False) -> list[Finding]:
     """The pack that a dataset was harvested with last; of none, and of imported tracks alone, the bundled one."""
-    opened = Dataset.open(root) if root and Store(root).exists(MARKER) else None
-    harvested = [record for record in opened.records() if record.facts.corpus is not None] if opened else []
-    if not opened or not harvested:
+    last = last_harvested(root) if root else None
+    if not root or not last:
         return pack(config.corpus.models, config, elsewhere)
-    last = max(harvested, key=lambda record: record.committed_at)
-    named = [last.models, *(journal.models for journal in read_journals(opened.store))]
-    if found := next((name for name in dict.fromkeys(named) if _is_pack(name, last.models_hash)), None):
-        return pack(found, config, elsewhere)
+    if found := find_used(last, Store(root)):
+        return pack(found[0], config, elsewhere)
     said = f"{last.models}, with which {last.movie_id} was harvested, was not found here"
     return [Finding("models", "absent", said, "needed to harvest more of the same: name its folder, --models FOLDER")]
-
-
-def _is_pack(name: str, models_hash: str) -> bool:
-    with suppress(CastmineError):
-        return find_pack(name, fetch=False).hash == models_hash
-    return False
 
 
 def pack(models: str, config: Config, elsewhere: bool = False) -> list[Finding]:

@@ -12,12 +12,13 @@ from harvest.corpus import list_corpus
 from harvest.dataset.index import share_records
 from harvest.dataset.read import Dataset
 from harvest.errors import DatasetError
-from harvest.faces import Pack, find_pack
+from harvest.faces import Pack
 from harvest.local_copy import sweep
 from workflows.config import Config
 from workflows.console import counted, err
 from workflows.harvest.gone import gone
 from workflows.harvest.gone import prune as prune_gone
+from workflows.harvest.packs import FIRST, pack_for
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Journal, Usage, latest_journal
@@ -58,7 +59,7 @@ class HarvestSummary:
 def harvest(
     corpus: str,
     dataset: str,
-    models: str,
+    models: str | None,
     config: Config,
     address: str | None = None,
     retry_failed: bool = False,
@@ -68,7 +69,8 @@ def harvest(
     """Harvest a corpus into a dataset: what is new or changed, and nothing else.
 
     Args:
-        corpus: see `harvest.corpus.list_corpus`. models: a pack's name or folder. address: of a Ray cluster.
+        corpus: see `harvest.corpus.list_corpus`. address: of a Ray cluster.
+        models: a pack's name or folder; None: the one that the dataset was harvested with last, `bundled` in a new one.
         retry_failed: only the movies that failed before.
         prune: remove movies that are no longer in the corpus, where they are at most this share of those that were
             harvested from it; None: keep them.
@@ -80,12 +82,13 @@ def harvest(
     """
     began = time.monotonic()
     movies = list_corpus(corpus)
-    pack = find_pack(models)
+    named, pack = pack_for(models, dataset)
     opened = Dataset.create(dataset)
     with lease_on(opened.store, wait):
         plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
-        _tell_of_other_packs(plan, pack)
-        told = (*places(corpus, models), config.run, harvest_again(corpus, models, config))
+        if models is None and plan.todo and named != FIRST:
+            err.print(f"models: {pack.name}, with which this dataset was harvested last", markup=False)
+        told = (*places(corpus, named), config.run, harvest_again(corpus, named, config))
         own = JournalWriter(opened.store, "harvest", *told)
         tells = plan.todo or (not retry_failed and _ends_otherwise(plan, opened, own.journal))
         with own if tells else nullcontext(own) as journal:
@@ -111,13 +114,13 @@ def _ends_otherwise(plan: HarvestPlan, dataset: Dataset, own: Journal) -> bool:
 
 
 def _tell_of_other_packs(plan: HarvestPlan, pack: Pack) -> None:
-    """Another pack is a new harvest of everything, which nobody wants who only left out `--models`."""
+    """Another pack is a new harvest of everything, and leaves no clustering: nobody shall find that out afterwards."""
     others = [state.other_pack for state in plan.todo if state.other_pack]
     if others:
         packs = ", ".join(sorted(set(others)))
         err.print(
             f"{counted(len(others), 'movie')} of this dataset harvested with {packs}: all over again with {pack.name}, "
-            "for another --models was given, or none",
+            "which ends their clusterings: cluster them again",
             markup=False,
         )
 
@@ -133,6 +136,7 @@ def run_harvest(
 ) -> HarvestSummary:
     """Do what was planned. `start`: starts a Ray that outlives this harvest. Raises as `harvest` does."""
     began = time.monotonic()
+    _tell_of_other_packs(plan, pack)
     watch = HarvestWatch(plan.states)
     journal.follow(watch.fields)
     try:

@@ -1,0 +1,57 @@
+"""Which face models a harvest takes where none are named: a dataset's own, so that nothing is harvested over again."""
+
+from pathlib import Path
+
+import pytest
+
+from harvest.corpus import Movie
+from harvest.errors import ModelsError
+from harvest.faces import Pack
+from tests.harvest import small_dataset
+from tests.workflows.conftest import Harvested, digests
+from tests.workflows.test_harvest import run_lightly
+from workflows.console import err
+from workflows.harvest import packs
+from workflows.harvest.packs import pack_for
+from workflows.harvest.plan import HarvestPlan, MovieState
+from workflows.harvest.run import _tell_of_other_packs
+
+
+def test_a_dataset_is_not_harvested_over_again_where_no_pack_is_named(harvested: Harvested, tmp_path: Path) -> None:
+    root = harvested.copy(tmp_path)
+    before = digests(root)
+    assert "1 unchanged" in run_lightly("harvest", harvested.corpus, "-d", root)
+    assert digests(root) == before
+    named, pack = pack_for(None, str(root))
+    assert (named, pack.name) == (str(harvested.models), "scrfd25_mbf"), "from where the journal says it lies"
+
+
+def test_a_pack_that_is_not_here_any_more_is_refused_and_not_replaced_by_another(
+    harvested: Harvested, tmp_path: Path
+) -> None:
+    root = harvested.copy(tmp_path)
+    for journal in (root / "_runs").glob("*.json"):
+        journal.unlink()
+    with pytest.raises(ModelsError, match=r"was harvested with scrfd25_mbf, which was not found here; .*--models PACK"):
+        pack_for(None, str(root))
+    assert pack_for(str(harvested.models), str(root))[1].name == "scrfd25_mbf"
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["no dataset yet", "one of imported tracks alone"])
+def test_where_nothing_was_harvested_yet_it_is_the_one_that_needs_nothing_fetched(
+    tmp_path: Path, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if there:
+        small_dataset.make(tmp_path / "dataset")
+    bundled = Pack("bundled", "bundled", (), "hash", 0.07)
+    monkeypatch.setattr(packs, "find_pack", lambda name: {"bundled": bundled}[name])
+    assert pack_for(None, str(tmp_path / "dataset")) == ("bundled", bundled)
+    assert (tmp_path / "dataset").exists() == there, "looking for it makes nothing"
+
+
+def test_what_another_pack_costs_is_told() -> None:
+    plan = HarvestPlan({"m": MovieState(Movie("m", "m.mp4"), other_pack="bundled")})
+    with err.capture() as said:
+        _tell_of_other_packs(plan, Pack("buffalo_l", "insightface", (), "hash", 0.5))
+    told = "1 movie of this dataset harvested with bundled: all over again with buffalo_l, which ends their clusterings"
+    assert said.get().startswith(told)
