@@ -30,8 +30,8 @@ def imported(counts: list[ImportedCounts], dataset: str) -> None:
         if movie.carried or movie.lost:
             lost = f", {movie.lost} on tracks that are gone" if movie.lost else ""
             out.print(f"labels of {movie.movie_id} from before: {movie.carried} carried over{lost}", markup=False)
-    tracks = sum(movie.tracks for movie in counts)
-    out.print(f"{counted(len(counts), 'movie')}, {tracks} tracks imported · {dataset}", markup=False, soft_wrap=True)
+    movies, tracks = counted(len(counts), "movie"), counted(sum(movie.tracks for movie in counts), "track")
+    out.print(f"{movies}, {tracks} imported · {dataset}", markup=False, soft_wrap=True)
 
 
 def labelled(changes: Iterable[LabelChange]) -> None:
@@ -62,14 +62,24 @@ def _listed(title: str, remarks: Sequence[str], file: Path, style: str = "yellow
 
 
 def reported(report: Report, others: Sequence[Path]) -> None:
-    """Where the cast sheets are, how many had to be written, and which beside them are `others`': left, in no index."""
+    """Where the cast sheets are, how many had to be written besides the index, and which there are `others`':
+    left, in no index."""
     sheets, written = len(report.sheets), len(report.written)
-    kept = f" ({written or 'none'} had to be written)" if written < sheets else ""
+    kept = f" ({written or 'none'} had to be written besides the index)" if written < sheets else ""
     out.print(f"{counted(sheets, 'cast sheet')}{kept}: open {report.index}", markup=False, soft_wrap=True)
     if others:
         remove = " ".join(quote(str(page)) for page in others)
         told = f"{counted(len(others), 'sheet')} there of no movie of this dataset, left as found"
         out.print(f"{told}; what removes it: rm {remove}", markup=False, soft_wrap=True)
+
+
+def told_of_no_characters(report: Report, dataset: str) -> None:
+    """Which sheets show no characters, as after a new harvest; nothing where all do."""
+    names = report.unclustered
+    if names:
+        shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+        told = "no movie is clustered" if len(names) == len(report.sheets) else f"not clustered: {shown}"
+        out.print(f"{told} (castmine cluster --dataset {quote(dataset)})", markup=False, soft_wrap=True)
 
 
 def configuration(rows: Iterable[tuple[str, Any, str]]) -> None:

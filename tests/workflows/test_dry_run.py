@@ -46,6 +46,9 @@ def test_a_first_run_is_planned_as_it_was_chosen_and_fetches_nothing(config: Con
     estimate, _ = plan_corpus(config, replace(Choice(), selection=Selection(retry_failed=True)))
     assert estimate.movies == 0
     assert {path.name for path in tmp_path.iterdir()} == {"movies"}
+    with out.capture() as printed:
+        corpus_plan(*plan_corpus(config, Choice()))
+    assert "models 'buffalo_s': not in " in printed.get(), "the run may find no such pack"
     with pytest.raises(ModelsNotFetchedError, match="castmine doctor --models buffalo_s"):
         find_pack("buffalo_s", fetch=False)
 
@@ -85,6 +88,11 @@ def test_an_estimate_counts_the_start_and_names_the_movies_of_which_nobody_knows
     said = " ".join(printed.get().split())
     assert "(length unknown of half: counted at the mean of the others)" in said
     assert "/ 2 workers + 23 s to start Ray and the models, as then = " in said
+    assert "movie-seconds a worker-second at work in run" in said
+    many = config.model_copy(update={"run": config.run.model_copy(update={"workers": 8})})
+    estimate, _ = plan_corpus(many, Choice())
+    assert (estimate.segments, estimate.workers, estimate.at_work) == (3, 8, 3)
+    assert estimate.wall_s == pytest.approx(estimate.hours * 3600 / (120 / 70) / 3 + 23), "five have nothing to do"
     with JournalWriter(store, "corpus", str(places.movies), places.models, config.run) as journal:
         journal.say(movies=done, frames=3000, usage=held)  # as runs were noted before their start was
     estimate, _ = plan_corpus(config, Choice())

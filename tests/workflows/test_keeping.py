@@ -30,7 +30,7 @@ def test_what_is_gone_from_the_corpus_is_told_and_removed_only_when_asked(
     note_failure(dataset.store, "lost", str(corpus / "lost.mp4"), "probe", "VideoDecodeError", "not a video", 1)
     command = ("harvest", corpus, "-d", root, "--models", harvested.models, "--json", out)
     told = castmine(*command).out
-    assert "gone: is not in the corpus any more (kept; --prune removes it)" in told
+    assert "gone: is not in the corpus any more (what the dataset has of it is kept; --prune removes it)" in told
     assert "1 unchanged · 2 gone from the corpus" in told
     assert json.loads(out.read_text())["gone"] == ["gone", "lost"]
     assert dataset.record("gone")
@@ -47,16 +47,23 @@ def test_forget_asks_removes_and_says_what_is_left_to_do(castmine: Castmine, tmp
     asked = [sys.executable, "-m", "workflows", "forget", small_dataset.MOVIE, "--dataset", str(root)]
     unanswered = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert (unanswered.returncode, "nobody answered" in unanswered.stderr) == (2, True)
+    assert unanswered.stdout.endswith("[y/N]: \n"), "the error has a line of its own"
     declined = subprocess.run(asked, input="n\n", capture_output=True, text=True, timeout=60)
     assert (declined.returncode, "nothing was removed" in declined.stdout) == (130, True)
     assert Dataset.open(root).record(small_dataset.MOVIE)
     said = castmine("forget", small_dataset.MOVIE, "--dataset", root, "--yes", "--json", out).out
     assert "removed 5 records and" in said
     assert "the next harvest brings it back" in said
+    assert "castmine report names the sheets" in said
     assert not [path for path in root.rglob("*") if "it%27s" in path.name]
     assert not list((root / "_runs").iterdir()), "a journal that cannot be read may name the movie"
     assert len(json.loads(out.read_text())["removed"]) > 5
-    assert "has nothing of a movie" in castmine("forget", small_dataset.MOVIE, "-d", root, "--yes", status=2).err
+    again = castmine("forget", small_dataset.MOVIE, "-d", root, "--yes", status=2).err
+    assert "has nothing of a movie" in again
+    assert f'castmine sql "SELECT movie_id FROM movies" --dataset {root}' in again
+    said = castmine("forget", "lost", "-d", root, "--yes").out
+    assert "removed 1 record and 0 files" in said
+    assert "sheets" not in said, "it was never decoded"
 
 
 def test_vacuum_tells_before_it_removes_and_keeps_to_its_grace_time(castmine: Castmine, tmp_path: Path) -> None:

@@ -221,10 +221,24 @@ def test_the_command_says_how_many_it_has_written(shown: Shown, tmp_path: Path) 
         said = CliRunner().invoke(app, ["report", *options]).output.split(":")[0]
         return said, [Path(page).stem for page in json.loads(out.read_text())["written"]]
 
-    assert castmine() == ("3 cast sheets (none had to be written)", [])
+    assert castmine() == ("3 cast sheets (none had to be written besides the index)", [])
     shown.label("a", "Ann")
-    assert castmine() == ("3 cast sheets (1 had to be written)", ["a"])
+    assert castmine() == ("3 cast sheets (1 had to be written besides the index)", ["a"])
     assert castmine("--force") == ("3 cast sheets", ["a", "b", "c"])
+
+
+def test_the_command_says_which_movies_have_no_characters_and_what_gives_them_some(shown: Shown) -> None:
+    root, out = shown.dataset.root, str(shown.out)
+
+    def said() -> str:
+        return CliRunner().invoke(app, ["report", "-d", root, "--run", "cast", "-o", out]).output
+
+    assert "clustered" not in said()
+    commit(shown.dataset, "b", sheet(**HARVESTED_ANEW), "h2")
+    assert f"not clustered: b (castmine cluster --dataset {root})" in said()
+    for movie_id in "ac":
+        commit(shown.dataset, movie_id, sheet(**HARVESTED_ANEW), "h2")
+    assert f"no movie is clustered (castmine cluster --dataset {root})" in said()
 
 
 # --- as a stage of a corpus run -------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ def _confirmed(question: str) -> bool:
     try:
         return typer.confirm(question)
     except typer.Abort as error:
+        out.print()  # ends the line of the question
         raise ConfigError("nobody answered, so nothing was removed; say --yes") from error
 
 
@@ -52,17 +54,18 @@ def forget(
     with lease_on(opened.store, wait):
         found = remains(opened, movie)
         if not found.records and not found.files:
-            raise DatasetError(
-                f'{dataset}: has nothing of a movie {movie!r}; castmine sql "SELECT movie_id FROM movies"'
-            )
-        shards = f"{len(found.records)} records and {len(found.files)} files, {found.bytes / 2**20:.1f} MiB"
+            every = f'castmine sql "SELECT movie_id FROM movies" --dataset {quote(dataset)}'
+            raise DatasetError(f"{dataset}: has nothing of a movie {movie!r}; what there is: {every}")
+        records, files = counted(len(found.records), "record"), counted(len(found.files), "file")
+        shards = f"{records} and {files}, {found.bytes / 2**20:.1f} MiB"
         if not yes and not _confirmed(f"Remove {shards} of {movie} for good?"):
             out.print("nothing was removed")
             raise typer.Exit(INTERRUPTED)
         forget_movie(opened, movie)
     out.print(f"{movie}: removed {shards}", markup=False)
-    out.print("cast sheets, exports and models made from it are not in the dataset: remove or train them anew")
-    out.print("castmine report names the sheets that are left over")
+    if any(path.startswith("shards/") for path in found.files):  # of a movie that was never decoded nothing was made
+        out.print("cast sheets, exports and models made from it are not in the dataset: remove or train them anew")
+        out.print("castmine report names the sheets that are left over")
     if not opened.store.is_local:
         out.print(f"other machines keep what they read of a bucket's records in {cache_folder()} until they read again")
     out.print("while its file is in the corpus, the next harvest brings it back")

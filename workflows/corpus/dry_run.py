@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import ceil
@@ -42,7 +41,9 @@ class Estimate:
     segments: int
     shards: int
     workers: int | None
-    """None: one for each core of the cluster."""
+    """None: one for each core of the cluster …"""
+    at_work: int | None
+    """… and how many of them there is a segment for."""
     memory_gb: float
     """That a worker declares."""
     start_s: float | None
@@ -57,6 +58,8 @@ class Estimate:
     """Movies that would fail again as they are."""
     gone: tuple[str, ...] = ()
     """Movies of the dataset that are no longer in the corpus."""
+    to_fetch: str = ""
+    """Which models are not here, and how to fetch them; empty: they are."""
 
 
 def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str]]:
@@ -84,11 +87,15 @@ def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str
 
 def _first_run(movies: list[Movie], places: Places, config: Config, choice: Choice) -> tuple[Estimate, dict[str, str]]:
     """Where there is no dataset yet: nothing has failed, and without a harvest there is nothing to do."""
-    with suppress(ModelsNotFetchedError):  # the run fetches them
+    to_fetch = ""
+    try:
         find_pack(places.models, fetch=False)
+    except ModelsNotFetchedError as error:  # the run fetches them
+        to_fetch = str(error)
     taken = [] if choice.selection.retry_failed or not choice.takes("harvest") else movies
     plan = within_limit({movie.movie_id: MovieState(movie) for movie in taken}, choice.selection)
-    return _estimate(plan, config, None), dict.fromkeys(_stages(config, choice), "not done yet" if plan.todo else "")
+    reasons = dict.fromkeys(_stages(config, choice), "not done yet" if plan.todo else "")
+    return replace(_estimate(plan, config, None), to_fetch=to_fetch), reasons
 
 
 def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estimate:
@@ -100,20 +107,23 @@ def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estima
     start_s, rate = (_start_s(last), _rate(last)) if last else (None, None)
     workers = run.workers or (last.usage.workers if last else None)
     split = (len(todo), workers or os.cpu_count() or 1, run.segment_minutes)
+    segments = sum(max(ceil(seconds / 60 / segment_minutes(seconds, *split)), 1) for seconds in every)
+    at_work = min(workers, segments) if workers else None
     return Estimate(
         movies=len(todo),
         unchanged=sum(state.state == "skipped" for state in plan.states.values()),
         later=len(plan.later),
         unknown=tuple(name for name, seconds in found.items() if seconds is None),
         hours=sum(every) / 3600,
-        segments=sum(max(ceil(seconds / 60 / segment_minutes(seconds, *split)), 1) for seconds in every),
+        segments=segments,
         shards=len(todo) * len(HARVEST_TABLES),
         workers=workers,
+        at_work=at_work,
         memory_gb=run.memory_gb,
         start_s=start_s,
         rate=rate,
         measured=f"run {last.run_id}" if last else "",
-        wall_s=sum(every) / rate / workers + (start_s or 0.0) if rate and workers and lengths else None,
+        wall_s=sum(every) / rate / at_work + (start_s or 0.0) if rate and at_work and lengths else None,
         left_out=tuple(sorted(name for name, state in plan.states.items() if state.state == "failed")),
     )
 

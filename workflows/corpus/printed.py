@@ -31,7 +31,8 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
     if summary.later:
         out.print(f"left for another run by --limit: {_some(summary.later)}", markup=False)
     if summary.gone and not summary.pruned:
-        out.print(f"no longer in the corpus: {_some(summary.gone)} (kept; --prune removes)", markup=False)
+        kept = "what the dataset has of them is kept; --prune removes it"
+        out.print(f"no longer in the corpus: {_some(summary.gone)} ({kept})", markup=False)
     if summary.pruned:
         out.print(f"removed, no longer in the corpus: {_some(summary.pruned)}", markup=False)
     took = "" if summary.seconds < LEAST_S else f"{summary.seconds:.1f} s · "
@@ -46,6 +47,9 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
 def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
     """A plan with its arithmetic."""
     out.print(f"harvest: {counted(estimate.movies, 'movie')}, {estimate.unchanged} unchanged", markup=False)
+    if estimate.to_fetch:
+        fetches = f"{estimate.to_fetch}; the run itself does first, where insightface has it"
+        out.print(f"  {fetches}", markup=False, soft_wrap=True)
     if estimate.left_out:
         out.print(
             f"  failed before and unchanged: {_some(estimate.left_out)} (--retry-failed tries again)", markup=False
@@ -62,9 +66,10 @@ def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
         count = str(estimate.workers) if estimate.workers else "one for each core"
         total = f" = {estimate.workers * estimate.memory_gb:.1f} GiB" if estimate.workers else ""
         out.print(f"  workers: {count} × {estimate.memory_gb:.1f} GiB of memory{total}")
-        out.print(f"  time: {_time(estimate)}", markup=False)
+        out.print(f"  time of the harvest: {_time(estimate)}", markup=False)
     if estimate.gone:
-        out.print(f"no longer in the corpus: {_some(estimate.gone)} (--prune removes)", markup=False)
+        remedy = "--prune removes what the dataset has of them"
+        out.print(f"no longer in the corpus: {_some(estimate.gone)} ({remedy})", markup=False)
     for stage, reason in reasons.items():
         out.print(f"{stage}: {reason or 'nothing to do'}", markup=False)
     out.print("nothing was started and nothing written: leave out --dry-run to do it")
@@ -75,8 +80,8 @@ def _time(estimate: Estimate) -> str:
         return "unknown; no run in this dataset has measured a rate yet"
     if estimate.wall_s is None:
         return "unknown; no file says how long it is"
-    rate = f"{estimate.rate:.2f} movie-seconds a worker-second in {estimate.measured}"
-    work = f"{duration(estimate.hours * 3600)} / ({rate}) / {counted(estimate.workers or 1, 'worker')}"
+    rate = f"{estimate.rate:.2f} movie-seconds a worker-second at work in {estimate.measured}"
+    work = f"{duration(estimate.hours * 3600)} / ({rate}) / {counted(estimate.at_work or 1, 'worker')}"
     start = f" + {duration(estimate.start_s)} to start Ray and the models, as then" if estimate.start_s else ""
     return f"{work}{start} = {duration(estimate.wall_s)}"
 

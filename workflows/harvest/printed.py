@@ -16,10 +16,10 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
     """The outcome of a harvest: a row per movie that was worked on, failures with their reason."""
     done = [movie for movie in summary.movies if movie.state == "done"]
     if done:
-        table = table_of("movie", "shots", "tracks", "cannot-links", "faces", "dropped")
+        table = table_of("movie", "shots", "tracks", "cannot-links", "faces", "dropped detections")
         for movie in done[:SHOWN]:
             counts = [movie.rows[name] for name in ("shots", "tracks", "links", "faces")]
-            table.add_row(Text(movie.movie.movie_id), *map(str, counts), str(sum(movie.drops.values())))
+            table.add_row(Text(movie.movie.movie_id), *map(str, counts), str(_dropped_detections(movie)))
         print_table(table)
         if len(done) > SHOWN:
             every = f'castmine sql "select * from movies" --dataset {quote(dataset)}'
@@ -31,7 +31,7 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
                 markup=False,
             )
     for name in summary.gone:
-        done_so = "removed" if summary.pruned else "kept; --prune removes it"
+        done_so = "removed" if summary.pruned else "what the dataset has of it is kept; --prune removes it"
         out.print(f"{name}: is not in the corpus any more ({done_so})", markup=False)
     labelled(summary.labels)
     states = ", ".join(f"{summary.count(state)} {word}" for state, word in _STATES if summary.count(state))
@@ -43,6 +43,11 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
     for movie in summary.movies:
         if movie.state == "failed":
             err.print(f"failed: {movie.movie.movie_id}: {movie.message}", style="red", markup=False)
+
+
+def _dropped_detections(movie: MovieState) -> int:
+    """Dropped tracks are not added: what they held is counted here."""
+    return sum(count for reason, count in movie.drops.items() if reason.startswith("detection:"))
 
 
 _STATES = (("done", "harvested"), ("skipped", "unchanged"), ("failed", "failed"))
