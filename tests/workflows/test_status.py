@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from harvest.corpus import Movie
-from harvest.dataset.commit import note_failure
+from harvest.dataset.commit import note_failure, now, put_movie_record
 from harvest.dataset.read import Dataset
 from tests.infra.commands import parse
 from tests.s3.bucket import Bucket
 from tests.workflows.conftest import Castmine, Harvested
 from workflows.config import RunConfig, load_config
+from workflows.console import out
+from workflows.corpus.outcome import StageOutcome
 from workflows.harvest.plan import MovieState
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import (
@@ -33,7 +35,7 @@ from workflows.journal.records import (
     strike_from_journals,
 )
 from workflows.journal.retry import corpus_again, harvest_again
-from workflows.journal.status import _standing, read_status
+from workflows.journal.status import _standing, print_status, read_status
 from workflows.journal.writer import JournalWriter
 from workflows.processes import process_mark
 
@@ -173,6 +175,34 @@ def test_a_journal_beats_while_its_run_says_nothing_and_asks_what_it_follows(
     assert later.heartbeat_at > first.heartbeat_at
     assert later.note == "mining"
     assert len(asked) >= 3
+
+
+def test_what_a_run_has_committed_since_it_last_wrote_is_done(harvested: Harvested, tmp_path: Path) -> None:
+    root = harvested.copy(tmp_path)
+    dataset = Dataset.open(root)
+    record = dataset.record("hamilton")
+    assert record
+    note_failure(dataset.store, "lost", "lost.mp4", "probe", "VideoDecodeError", "no video", 1)
+    at_work = MovieProgress(state="running", total=275)
+    with writer(root) as kept:
+        kept.follow(lambda: {"counts": {"running": 2}, "movies": {"hamilton": at_work, "street": at_work}})
+        before = read_status(str(root)).journal
+        assert before
+        assert before.counts == {"running": 2}, "what stands was committed before the run"
+        put_movie_record(dataset.store, record.model_copy(update={"committed_at": now()}))
+        status = read_status(str(root))
+        assert status.journal
+        assert status.journal.counts == {"running": 1, "done": 1}
+        assert (status.journal.movies["hamilton"].state, status.journal.movies["hamilton"].frames) == ("done", 275)
+        with out.capture() as said:
+            print_status(status)
+    assert "1 movie committed, 1 failure of all runs (" in said.get()
+
+
+def test_the_note_of_a_run_says_in_which_stage_movies_failed() -> None:
+    assert StageOutcome("harvest", "done", "", failed={"a": "no video"}).noted == "harvest: done, 1 movie failed"
+    assert StageOutcome("cluster", "failed", "", failed={"a": "no room"}).noted == "cluster: failed"
+    assert StageOutcome("report", "unchanged", "").noted == "report: unchanged"
 
 
 def test_a_journal_that_cannot_be_written_ends_no_run(harvested: Harvested, tmp_path: Path) -> None:
@@ -337,6 +367,7 @@ def test_a_failure_of_a_movie_that_is_gone_is_told_with_what_clears_it(
     assert set(found["gone"]) == {"it's gone", "unknown"}, "not listed any more; of no journal, and no file there"
     said = castmine("failures", "-d", root).out
     assert "it's gone: not in its corpus any more" in said
+    assert "try the others again (harvest): castmine harvest " in said
     for command in found["gone"].values():
         castmine(*shlex.split(command)[1:], "--yes")
     (left,) = (line for line in castmine("failures", "-d", root).out.splitlines() if "not in its corpus" in line)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from traceback import format_exception
 from typing import Any, Literal
 
+from workflows.console import counted
 from workflows.harvest.run import HarvestSummary
 from workflows.journal.records import Journal
 
@@ -25,6 +26,12 @@ class StageOutcome:
     """Message by movie_id."""
     figures: dict[str, Any] = field(default_factory=dict)
     """More of it, for report.json."""
+
+    @property
+    def noted(self) -> str:
+        """What the journal keeps of it, with how many movies failed in a stage that did its work."""
+        failed = f", {counted(len(self.failed), 'movie')} failed" if self.failed and self.state != "failed" else ""
+        return f"{self.stage}: {self.state}{failed}"
 
 
 def unexpected(stage: str, error: Exception, seconds: float) -> StageOutcome:

@@ -85,7 +85,7 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
             for name, do in _later_stages(session, choice):
                 journal.say(stage=name)
                 outcomes.append(_done(name, do))
-            journal.say(stage="", note="; ".join(f"{outcome.stage}: {outcome.state}" for outcome in outcomes))
+            journal.say(stage="", note="; ".join(outcome.noted for outcome in outcomes))
             journal.failed = anything_failed(outcomes)
             if any(outcome.state == "done" for outcome in outcomes):
                 share_records(session.dataset.store)

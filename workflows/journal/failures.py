@@ -133,9 +133,10 @@ def print_failures(failures: Failures) -> None:
     out.print()
     for kind, error, number in failures.counts():
         out.print(f"{number} × {error} ({kind})", markup=False)
-    for kind, commands in failures.retry.items():
-        for command in commands:
-            out.print(f"try again ({kind}): {command}", markup=False, soft_wrap=True)
     for movie_id, command in failures.gone.items():
         clears = f"what clears it: {command}" if command else "its earlier harvest stands"
         out.print(f"{movie_id}: not in its corpus any more, as seen from here; {clears}", markup=False, soft_wrap=True)
+    for kind, commands in failures.retry.items():
+        what = "try the others again" if kind == "harvest" and failures.gone else "try again"
+        for command in commands:
+            out.print(f"{what} ({kind}): {command}", markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """`castmine status`: how the run stands that wrote the dataset's latest journal, and what the dataset holds."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harvest.dataset.read import Dataset
+from harvest.dataset.records import MovieRecord
 from harvest.errors import DatasetError
 from workflows.console import counted, duration, out, table_of
 from workflows.journal.records import Journal, latest_journal, read_journal, run_ids
@@ -44,14 +46,26 @@ def read_status(root: str, run_id: str | None = None) -> Status:
     if run_id and journal is None:
         known = ", ".join(run_ids(dataset.store)[-5:]) or "none"
         raise DatasetError(f"{root}: has no journal of a run {run_id!r}; the latest are: {known}")
+    records = dataset.records()
     return Status(
         dataset=root,
-        journal=journal,
+        journal=_caught_up(journal, records) if journal and not run_id else journal,
         silent_s=journal.silent_s() if journal else None,
-        committed=len(dataset.records()),
+        committed=len(records),
         failures=len(dataset.failures()),
         staged=len(dataset.store.names("_staging")),
     )
+
+
+def _caught_up(journal: Journal, records: Iterable[MovieRecord]) -> Journal:
+    """The latest journal, with what its run has committed since it last wrote."""
+    movies, counts = dict(journal.movies), Counter(journal.counts)
+    for record in records if journal.ended_at is None else ():
+        movie = movies.get(record.movie_id)
+        if movie and movie.state in LEFT and record.committed_at >= journal.started_at:
+            movies[record.movie_id] = movie.model_copy(update={"state": "done", "frames": movie.total})
+            counts.update({movie.state: -1, "done": 1})
+    return journal.model_copy(update={"movies": movies, "counts": dict(counts)})
 
 
 def status_json(status: Status) -> dict[str, Any]:
@@ -67,7 +81,7 @@ def print_status(status: Status) -> None:
         _print_run(status.journal, status)
     kept = f", segments of {counted(status.staged, 'unfinished movie')} kept" if status.staged else ""
     failed = (
-        f", {counted(status.failures, 'failure')} (castmine failures --dataset {status.dataset})"
+        f", {counted(status.failures, 'failure')} of all runs (castmine failures --dataset {status.dataset})"
         if status.failures
         else ""
     )
