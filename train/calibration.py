@@ -66,8 +66,9 @@ def equal_error_threshold(distances: LinkDistances, config: CalibrationConfig | 
     positives, negatives = int(distances.positive.sum()), int(distances.negative.sum())
     if min(positives, negatives) < needed:
         raise TooLittleDataError(
-            f"{positives} pairs of tracklets and {negatives} cannot-link pairs are too few to calibrate a threshold; "
-            f"it takes {needed} of each: harvest more movies, or set cluster.threshold"
+            f"{positives} pair{'s' * (positives != 1)} of tracklets and {negatives} cannot-link "
+            f"pair{'s' * (negatives != 1)} are too few to calibrate a threshold; it takes {needed} of each: "
+            "harvest more movies, or set cluster.threshold"
         )
     missed = positives - _cumulative(distances.positive)
     confused = _cumulative(distances.negative)

@@ -334,7 +334,7 @@ def test_what_movies_held_out_tell_stands_on_the_card_and_is_printed_first(
     assert card.held_out["known_again"].before > 0
     lines = [line for line in ran.out.splitlines() if line.startswith("  held out: ")]
     assert "people known again in" in lines[0]
-    assert "are confused (equal error)" in lines[1]
+    assert "are confused (equal error; less is better)" in lines[1]
     assert "2% of these contradict each other" in ran.out
 
 

@@ -11,6 +11,7 @@ from harvest.errors import CastmineError, OtherTrainingError, TooLittleDataError
 from train.presets import RECIPES, filled, recipe
 from train.split import split_movies
 from workflows.config import Config
+from workflows.console import counted
 from workflows.corpus.notes import Inputs, StageNote, digest, enough_changed, put_note, read_note
 from workflows.corpus.outcome import StageOutcome
 from workflows.corpus.packs import left_out, of_pack
@@ -46,7 +47,7 @@ def train_stage(session: Session) -> StageOutcome:
         return StageOutcome(STAGE, "refused", said + others, time.monotonic() - began)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", f"{error}; {_used(session)}", time.monotonic() - began)
-    said = f"{card.method} from {card.fitted_tracks} tracks of {len(card.fitted_movies)} movies"
+    said = f"{card.method} from {card.fitted_tracks} tracks of {counted(len(card.fitted_movies), 'movie')}"
     _note(session, inputs, "done", said, weights_digest(places))
     figures = {"model": str(places.model), "card": card.model_dump(mode="json", exclude={"config", "curve"})}
     done = f"{said}{others} ({reason or 'forced'})"

@@ -26,7 +26,8 @@ def dataset(root: str, mend: bool = False) -> list[Finding]:
     opened = Dataset.open(root)
     mended = [repair(opened)] if mend else []
     records, failures = opened.records(), opened.failures()
-    said = f"{root}: {len(records)} movies, {sum(record.rows('tracks') for record in records)} tracks"
+    tracks = sum(record.rows("tracks") for record in records)
+    said = f"{root}: {counted(len(records), 'movie')}, {counted(tracks, 'track')}"
     found = [*mended, Finding("dataset", "works", said), shards(opened), _writable(store), _space(store)]
     if failures:
         advice = f"castmine failures --dataset {root}"

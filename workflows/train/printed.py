@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from train.validation import Gain
-from workflows.console import out
+from workflows.console import counted, out
 from workflows.train.run import TrainSummary
 
 
@@ -16,12 +16,13 @@ def trained(summary: TrainSummary) -> None:
     if card.refit:
         checked += f", then fitted to all {card.fitted_tracks} tracks of {len(card.fitted_movies)}"
     people = f", {card.train_identities} identities" if card.train_identities else ""
-    out.print(f"{card.method}: {card.train_tracks} tracks of {len(card.train_movies)} movies{people}, {checked}")
+    movies = counted(len(card.train_movies), "movie")
+    out.print(f"{card.method}: {card.train_tracks} tracks of {movies}{people}, {checked}")
     if card.curve:
         best = max((epoch for epoch in card.curve if epoch["best"]), key=lambda epoch: epoch["epoch"])
         figures = {"loss": best["train_loss"], "held out": best["validation_loss"], "NMI held out": best["score"]}
         shown = ", ".join(f"{name} {figure:.4f}" for name, figure in figures.items() if figure is not None)
-        out.print(f"  {len(card.curve)} epochs, best {best['epoch'] + 1}: {shown}")
+        out.print(f"  {counted(len(card.curve), 'epoch')}, best {best['epoch'] + 1}: {shown}")
     for note in card.notes:
         out.print(f"  {note}", markup=False)
     _held_out(card.held_out, card.config["recognition"]["contradicted"])
@@ -42,12 +43,15 @@ def _held_out(gains: Mapping[str, Gain], contradicted: float) -> None:
         )
     if confused := gains.get("equal_error"):
         change = f"{confused.before:.2%} → {confused.after:.2%}"
-        out.print(f"  held out: {change} of pairs within one track or one frame are confused (equal error)")
+        out.print(
+            f"  held out: {change} of pairs within one track or one frame are confused (equal error; less is better)"
+        )
         if not known and confused.after >= confused.before:
             out.print("  which does not tell whether people are known again in other scenes:")
             out.print("  castmine verify shows it where there are labels")
     if rho := gains.get("rho"):
-        out.print(f"  held out: correlation ρ of a track's tracklets {rho.before:.4f} → {rho.after:.4f}")
+        change = f"{rho.before:.4f} → {rho.after:.4f}"
+        out.print(f"  held out: correlation ρ of a track's tracklets {change} (more is better)")
 
 
 def train_json(summary: TrainSummary) -> dict[str, Any]:
