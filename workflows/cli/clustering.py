@@ -88,17 +88,19 @@ def report(
     """Write a cast sheet per movie: an HTML page that opens anywhere, without a network.
 
     A sheet there that would show the same again is left as it is. Sheets in the folder of movies that the dataset no
-    longer has are named, with the command that removes them.
+    longer has are named, with the command that removes them. So are movies that are not clustered: theirs show no
+    characters.
     """
     from harvest.dataset.read import Dataset
-    from workflows.printing import reported
+    from workflows.printing import reported, told_of_no_characters
     from workflows.report.write import other_sheets, write_report
 
     written = write_report(Dataset.open(dataset), run, out_folder, settings(config, set_, None).report, force)
     others = other_sheets(written.pages)
     reported(written, others)
-    found = {"pages": written.pages, "written": written.written, "others": others}
-    write_json(json_file, {what: [str(page) for page in pages] for what, pages in found.items()})
+    told_of_no_characters(written, dataset)
+    found = {"pages": written.pages, "written": written.written, "others": others, "unclustered": written.unclustered}
+    write_json(json_file, {what: [str(each) for each in those] for what, those in found.items()})
 
 
 @app.command(rich_help_panel=MAIN)

@@ -30,6 +30,8 @@ class Report:
     sheets: tuple[Path, ...]
     written: tuple[Path, ...]
     """Those of the sheets that were written; the others show just what they would if they had been."""
+    unclustered: tuple[str, ...]
+    """Movies that the run has not clustered since their last harvest: their sheets show no characters."""
 
     @property
     def pages(self) -> list[Path]:
@@ -60,7 +62,8 @@ def write_report(
     failures = [each.model_dump() for each in dataset.failures() if run is None or each.run in ("", run)]
     seconds = sum(source.movie.facts.duration_s for source in sources)
     write_page(folder / INDEX, index_page(lines, failures, run, seconds))
-    return Report(folder / INDEX, tuple(folder / source.page for source in sources), tuple(written))
+    without = tuple(source.movie.movie_id for source in sources if source.clusters is None)
+    return Report(folder / INDEX, tuple(folder / source.page for source in sources), tuple(written), without)
 
 
 def _write_sheet(dataset: Dataset, source: SheetSource, folder: Path, config: ReportConfig) -> str:
