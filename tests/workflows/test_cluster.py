@@ -55,6 +55,15 @@ def label(root: str) -> int:
     return len(ids)
 
 
+def add_movie_with_cast_size(root: str) -> None:
+    """Another movie beside hamilton, of whose tables each is a copy under its name."""
+    dataset = Dataset.open(root)
+    record = dataset.record("hamilton")
+    assert record
+    facts = record.facts.model_copy(update={"cast_size": 4})
+    put_movie_record(dataset.store, record.model_copy(update={"movie_id": "another", "facts": facts}))
+
+
 def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) -> None:
     (movie,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG).movies
     assert movie.asked == 3
@@ -98,6 +107,12 @@ def test_k_comes_from_the_corpus(root: str) -> None:
     assert cluster(root, ClusterRequest("hac", k_from="corpus"), CONFIG).movies[0].asked == 4
 
 
+def test_where_no_movie_has_a_cast_size_to_take_k_from_nothing_is_begun(root: str) -> None:
+    with pytest.raises(DatasetError, match="no movie has a cast_size to take K from; harvest them"):
+        cluster(root, ClusterRequest("hac", k_from="corpus"), CONFIG, start=lambda: pytest.fail("Ray was started"))
+    assert Dataset.open(root).failures() == []
+
+
 def test_a_threshold_of_the_config_needs_no_calibration_and_a_wider_one_joins_more(root: str) -> None:
     counts = []
     for threshold in (0.01, 0.5, 1.9):
@@ -110,9 +125,12 @@ def test_a_threshold_of_the_config_needs_no_calibration_and_a_wider_one_joins_mo
 
 @pytest.mark.parametrize("k_from", ["labels", "corpus"])
 def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root: str, k_from: KFrom) -> None:
+    if k_from == "corpus":
+        add_movie_with_cast_size(root)
     summary = cluster(root, ClusterRequest("hac", k_from=k_from), CONFIG)
-    assert not summary.movies
-    assert "hamilton" in summary.failed["hamilton"]
+    assert [movie.movie_id for movie in summary.movies] == (["another"] if k_from == "corpus" else [])
+    said = {"labels": "has no labels to take K from", "corpus": "the corpus gives no cast_size"}[k_from]
+    assert summary.failed["hamilton"].startswith(said), "which movie it is stands before it wherever it is shown"
     (failure,) = Dataset.open(root).failures()
     assert (failure.stage, failure.run, failure.error) == ("cluster", f"hac-{k_from}", "DatasetError")
     again = f"castmine cluster --dataset {root} --method hac --k-from {k_from} --run hac-{k_from} --movies hamilton"
@@ -157,6 +175,24 @@ def test_a_movie_whose_faces_are_lost_is_left_out_of_the_calibration_and_its_nam
     assert card
     assert "another" not in card.to_json().decode()
     assert card.calibrated_on == "", "the next run tries again"
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["few faces", "many faces"])
+def test_where_calibrating_anew_changes_nothing_and_is_quick_no_ray_is_started(
+    root: str, here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a movie was forgotten, whose links the threshold was calibrated on too."""
+    dataset = Dataset.open(root)
+    record = dataset.records()[0]
+    put_movie_record(dataset.store, record.model_copy(update={"movie_id": "another"}))
+    cluster(root, ClusterRequest("hac"), CONFIG)
+    forget(dataset, "another")
+    if not here:
+        monkeypatch.setattr("workflows.cluster.thresholds.SOON_FACES", count_embedded(dataset, record) - 1)
+    started = list[int]()
+    (movie,) = cluster(root, ClusterRequest("hac"), CONFIG, start=lambda: started.append(1) or 1).movies
+    assert movie.unchanged
+    assert bool(started) is not here
 
 
 def test_a_pack_of_which_nobody_knows_a_threshold_is_refused_with_a_remedy(root: str) -> None:

@@ -57,7 +57,8 @@ def cluster(
 
     Raises:
         CastmineError: nothing could be begun: an empty dataset, an unknown movie or method, a model for another pack,
-            no threshold to be had. What goes wrong with one movie is in the summary and in `failures` instead.
+            no threshold or no cast size to be had. What goes wrong with one movie is in the summary and in `failures`
+            instead.
     """
     from workflows.cluster.thresholds import thresholds_for
 
@@ -65,6 +66,8 @@ def cluster(
     asked.check()
     dataset = Dataset.open(root)
     records = _chosen(dataset, asked.movies)
+    if asked.k_from == "corpus":
+        _check_cast_sizes(dataset, records)
     model = _fitting_model(asked.model, records, asked.adapt) if asked.model else None
     every = asked.job(dataset.root, config, model)
     with meter("cluster", "movies") as shown, ExitStack() as stack:
@@ -176,7 +179,8 @@ class _Outcome:
         from workflows.metrics import count_failure
 
         uri, named = self.movies[job.movie_id].facts.uri, type(error).__name__
-        self.failed[job.movie_id] = message = str(error) or named
+        message = (str(error) or named).removeprefix(f"{job.movie_id}: ")  # which is named wherever it is shown
+        self.failed[job.movie_id] = message
         count_failure("cluster", named)
         kept = {"retry": self.retry, "run": job.run}
         with suppress(DatasetError):  # a full disk must not end the run; the summary and the exit status name the movie
@@ -208,6 +212,16 @@ def _fitting_model(model: str, records: list[MovieRecord], adapt: str | None) ->
     if adapt in NEED_MODEL and loaded.card.squared_radius is None:
         raise ConfigError(f"{model}: no model of ball cluster learning, which {adapt} fine-tunes; train one as bcl")
     return loaded
+
+
+def _check_cast_sizes(dataset: Dataset, records: list[MovieRecord]) -> None:
+    """Raise DatasetError where K is known of no movie that has more than one track."""
+    several = [record for record in records if record.rows("tracks") > 1]
+    if several and not any(record.facts.cast_size for record in several):
+        raise DatasetError(
+            f"{dataset.root}: no movie has a cast_size to take K from; harvest them (at no cost) from a CSV with "
+            "movie_id, uri, cast_size, or leave out --k-from corpus"
+        )
 
 
 def _chosen(dataset: Dataset, movies: Collection[str]) -> list[MovieRecord]:
