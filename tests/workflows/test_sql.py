@@ -204,18 +204,18 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
         ("tracks per movie", 2.3, 3.2, 0, 6, 3, "movies"),
         ("co-occurring share of a movie's tracks, %", 41.7, 58.9, 0, 83.3, 2, "movies"),
         ("co-occurring tracks per movie", 1.7, 2.9, 0, 5, 3, "movies"),
-        ("faces per track", 30, 15.8, 10, 50, 5, "co-occurring tracks"),
-        ("cannot-link partners per track", 1.2, 0.4, 1, 2, 5, "co-occurring tracks"),
-        ("tracks with exactly one partner, %", 80, None, None, None, 5, "co-occurring tracks"),
+        ("faces per co-occurring track", 30, 15.8, 10, 50, 5, "tracks"),
+        ("cannot-link partners per co-occurring track", 1.2, 0.4, 1, 2, 5, "tracks"),
+        ("co-occurring tracks with exactly one partner, %", 80, None, None, None, 5, "tracks"),
     ],
     "screen-time": [
-        ("hac", MOVIE, 0, "Ann", 2, 40, 14, 14, 0, 20),
-        ("hac", MOVIE, 1, "Bob", 3, 110, 9, 9, 1, 16),  # tracks 3 and 4 overlap from 12 to 14 s: counted once
-        ("hac", MOVIE, -1, None, 1, 60, 5, 5, 30, 35),
-        ("hac", "lonely", 0, None, 1, 70, 6, 6, 3, 9),
-        ("known", MOVIE, 0, "Ann", 3, 100, 19, 19, 0, 35),
-        ("known", MOVIE, 1, "Bob", 2, 60, 8, 8, 1, 16),
-        ("known", MOVIE, 2, None, 1, 50, 3, 3, 11, 14),
+        ("hac", MOVIE, 0, "Ann", 14, 14, 2, 40, 0, 20),
+        ("hac", MOVIE, 1, "Bob", 9, 9, 3, 110, 1, 16),  # tracks 3 and 4 overlap from 12 to 14 s: counted once
+        ("hac", MOVIE, -1, None, 5, 5, 1, 60, 30, 35),
+        ("hac", "lonely", 0, None, 6, 6, 1, 70, 3, 9),
+        ("known", MOVIE, 0, "Ann", 19, 19, 3, 100, 0, 35),
+        ("known", MOVIE, 1, "Bob", 8, 8, 2, 60, 1, 16),
+        ("known", MOVIE, 2, None, 3, 3, 1, 50, 11, 14),
     ],
     "who-with-whom": [
         ("hac", MOVIE, 0, 1, 3, 10, 1),
@@ -224,11 +224,11 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
     ],
     "first-appearance": [
         ("hac", MOVIE, 0, "0:00:00", 0, 0, 0),
-        ("hac", MOVIE, 1, "0:00:01", 1, 0, 1),
-        ("hac", "lonely", 0, "0:00:03", 3, 0, 0),
+        ("hac", MOVIE, 1, "0:00:01", 0, 1, 1),
+        ("hac", "lonely", 0, "0:00:03", 0, 0, 3),
         ("known", MOVIE, 0, "0:00:00", 0, 0, 0),
-        ("known", MOVIE, 1, "0:00:01", 1, 0, 1),
-        ("known", MOVIE, 2, "0:00:11", 11, 1, 4),
+        ("known", MOVIE, 1, "0:00:01", 0, 1, 1),
+        ("known", MOVIE, 2, "0:00:11", 1, 4, 11),
     ],
     "shot-lengths": [
         ("empty", 1, 5, 5, 5, 5, 0, 0, 1, 0, 0, 0),
@@ -249,11 +249,11 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
         ("lonely", 1, 0, 100, 100, None, 40, 0.5),
     ],
     "drops": [
-        ("empty", "detection: too small", 1, 0, 0),
-        (MOVIE, "detection: too small", 7, 6, 6),
-        (MOVIE, "track: too short", 2, 6, 6),
+        ("empty", "detection: too small", 1, 0, "detections"),
+        (MOVIE, "detection: too small", 7, 210, "detections"),
+        (MOVIE, "track: too short", 2, 6, "tracks"),
     ],
-    "runs": [("hac", "hac", "base", 2, 3, 7, 1, 0), ("known", "hac", "base", 1, 3, 6, 0, 0)],
+    "runs": [("hac", 2, 3, 0, 7, 1, "hac", "base"), ("known", 1, 3, 0, 6, 0, "hac", "base")],
     "names": [
         ("hac", MOVIE, 0, "Ann", 2),
         ("hac", MOVIE, 1, "Bob", 1),
@@ -267,6 +267,18 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
 def test_a_shipped_query_gives_the_figures_worked_out_by_hand(snapshot: Snapshot, name: str) -> None:
     table = run_query(snapshot, name)
     assert [tuple(row.values()) for row in table.to_pylist()] == ANSWERS[name]
+
+
+def test_a_time_code_is_the_second_that_has_begun_as_on_the_cast_sheet() -> None:
+    times = {0.67: "0:00:00", 59.99: "0:00:59", 60.5: "0:01:00", 3599.6: "0:59:59", 3661.9: "1:01:01"}
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE tracks (movie_id TEXT, track_id INT, shot_id INT, start_s DOUBLE)")
+        connection.execute("CREATE TABLE clusters (run TEXT, movie_id TEXT, track_id INT, cluster_id INT)")
+        for track, start_s in enumerate(times):
+            connection.execute("INSERT INTO tracks VALUES ('m', $1, 0, $2)", [track, start_s])
+            connection.execute("INSERT INTO clusters VALUES ('r', 'm', $1, $1)", [track])
+        rows = connection.execute(named_queries()["first-appearance"].sql).fetchall()
+    assert [row[3] for row in rows] == list(times.values())
 
 
 @pytest.mark.parametrize("name", named_queries())
@@ -388,7 +400,13 @@ def test_the_prompt_answers_until_it_is_quit_and_survives_errors(
     lines = iter(["", "SELECT count(*) AS n", "FROM tracks;", "FROM nothing;", "runs", ".schema", ".queries", ".quit"])
     prompt(snapshot, lambda _: next(lines))
     shown = " ".join(capsys.readouterr().out.split())
-    for expected in ("7 1 row", "no view nothing", "known hac base", "a cannot-link pair", "corpus-statistics"):
+    for expected in (
+        "7 1 row",
+        "no view nothing",
+        "known 1 3 0 6 0 hac base",
+        "a cannot-link pair",
+        "corpus-statistics",
+    ):
         assert expected in shown
 
 

@@ -47,6 +47,15 @@ def test_a_shipped_query_has_one_line_a_row_and_names_what_found_no_room(
     assert columns < 200 or not missing
 
 
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("corpus-statistics", "of"), ("screen-time", "percent"), ("runs", "violations"), ("first-appearance", "track_id")],
+)
+def test_of_a_shipped_query_80_columns_hold_what_it_is_asked_for(snapshot: Snapshot, name: str, column: str) -> None:
+    head = next(line for line in shown(snapshot, name).split("\n") if line.strip())
+    assert column in head.split()
+
+
 def test_a_path_too_long_for_a_table_stands_on_one_line_of_its_own(snapshot: Snapshot) -> None:
     query = f"SELECT movie_id, '{PATH}' AS uri, tracks FROM movies"
     lines = shown(snapshot, query).split("\n")

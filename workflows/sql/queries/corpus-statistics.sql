@@ -20,9 +20,9 @@ figures (position, figure, of) AS (
         (1, 'tracks per movie', 'movies'),
         (2, 'co-occurring share of a movie''s tracks, %', 'movies'),
         (3, 'co-occurring tracks per movie', 'movies'),
-        (4, 'faces per track', 'co-occurring tracks'),
-        (5, 'cannot-link partners per track', 'co-occurring tracks'),
-        (6, 'tracks with exactly one partner, %', 'co-occurring tracks')
+        (4, 'faces per co-occurring track', 'tracks'),
+        (5, 'cannot-link partners per co-occurring track', 'tracks'),
+        (6, 'co-occurring tracks with exactly one partner, %', 'tracks')
 )
 SELECT
     figure,

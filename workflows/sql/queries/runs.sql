@@ -9,13 +9,13 @@ WITH violated AS (
 )
 SELECT
     run,
-    string_agg(DISTINCT method, ', ' ORDER BY method) AS method,
-    string_agg(DISTINCT model, ', ' ORDER BY model) AS model,
     count(DISTINCT movie_id) AS movies,
     count(DISTINCT (movie_id, cluster_id)) FILTER (cluster_id >= 0) AS characters,
+    coalesce(any_value(violations), 0) AS violations,
     count(*) AS tracks,
     count(*) FILTER (cluster_id < 0) AS unknown_tracks,
-    coalesce(any_value(violations), 0) AS violations
+    string_agg(DISTINCT method, ', ' ORDER BY method) AS method,
+    string_agg(DISTINCT model, ', ' ORDER BY model) AS model
 FROM clusters LEFT JOIN violated USING (run)
 GROUP BY run
 ORDER BY run

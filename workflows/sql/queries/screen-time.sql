@@ -1,4 +1,4 @@
--- Seconds on screen of each character, most seen first, with the share of the movie (by run and movie)
+-- Seconds on screen of each character, most seen first, with the share of the movie in percent (by run and movie)
 -- Seconds in which two tracks of one character overlap count once. cluster_id -1 is unknown, where they are summed up.
 -- identity is the name most often given by labels, if there are any.
 WITH seen AS (
@@ -21,10 +21,10 @@ SELECT
     movie_id,
     cluster_id,
     any_value(identity) AS identity,
+    round(sum(greatest(0, end_s - CASE WHEN cluster_id < 0 THEN start_s ELSE greatest(start_s, covered_to_s) END)), 2) AS seconds,
+    round(100 * seconds / any_value(duration_s), 1) AS percent,
     count(*) AS tracks,
     sum(seen.faces)::BIGINT AS faces,
-    round(sum(greatest(0, end_s - CASE WHEN cluster_id < 0 THEN start_s ELSE greatest(start_s, covered_to_s) END)), 2) AS seconds,
-    round(100 * seconds / any_value(duration_s), 1) AS percent_of_movie,
     round(min(start_s), 2) AS first_s,
     round(max(end_s), 2) AS last_s
 FROM seen JOIN movies USING (movie_id) LEFT JOIN named USING (run, movie_id, cluster_id)
