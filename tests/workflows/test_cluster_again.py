@@ -12,10 +12,10 @@ def test_a_clustering_with_nothing_to_cluster_starts_no_ray_and_loads_no_torch(
     root = harvested.copy(tmp_path)
     castmine("cluster", "-d", root)
     said = run_lightly("cluster", "-d", root, besides=("scipy",))
-    assert "1 movies, 1 of them unchanged" in said
+    assert "1 movie, 1 of them unchanged" in said
     names = tmp_path / "labels.csv"
     names.write_text("movie_id,track_id,identity\nhamilton,0,Ann\nhamilton,1,Bob\n")
     castmine("labels", "import", names, "-d", root)
     said = run_lightly("cluster", "-d", root, besides=("scipy", "sklearn"))
     assert "scores count the 2 labelled tracks" in said
-    assert "1 movies, 1 of them unchanged" in said
+    assert "1 movie, 1 of them unchanged" in said

@@ -1,5 +1,6 @@
 """What `castmine cluster` prints, and the same as JSON."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -7,17 +8,19 @@ from rich.table import Table
 from rich.text import Text
 
 from workflows.cluster.cautions import cautions
+from workflows.cluster.job import ClusteredMovie
 from workflows.cluster.run import ClusterSummary
-from workflows.console import SHOWN, err, out, print_table, table_of
+from workflows.console import SHOWN, counted, err, out, print_table, table_of
 
 SCORES = {
     "wcp": "WCP",
     "v_measure": "v-measure",
+    "pcr": "PCR",
     "homogeneity": "homogeneity",
     "completeness": "completeness",
-    "pcr": "PCR",
 }
-"""Printed where labels exist: metric and head of its column. Unknown tracks count as wrong …"""
+"""Printed where labels exist: metric and head of its column. A narrow terminal leaves out the last ones. Unknown tracks
+count as wrong …"""
 ASSIGNED = {"wcp_assigned": "WCP assigned", "pcr_assigned": "PCR assigned", "coverage": "coverage"}
 """… and are left out of these, which are printed where there are any (methods.md §5)."""
 
@@ -28,7 +31,8 @@ def clustered(summary: ClusterSummary) -> None:
         print_table(_table(summary))
     tracks = sum(movie.tracks for movie in summary.movies)
     if summary.overall and summary.overall.tracks < tracks:
-        out.print(f"scores count the {summary.overall.tracks} labelled tracks of {tracks}, and the people named there")
+        labelled = counted(summary.overall.tracks, "labelled track")
+        out.print(f"scores count the {labelled} of {tracks}, and the people named there")
     if len(summary.movies) > SHOWN:
         out.print(f"… and {len(summary.movies) - SHOWN} more: castmine sql runs")
     thresholds = {movie.threshold for movie in summary.movies if movie.threshold is not None}
@@ -42,11 +46,14 @@ def clustered(summary: ClusterSummary) -> None:
         out.print(
             f"{summary.model}: {adapting:.1f} s of fitting to the movies, {adapting / max(tracks, 1):.2f} a track"
         )
+    for line in _other_k(summary.movies):
+        out.print(line, markup=False, soft_wrap=True)
     for caution in cautions(summary.movies):
         out.print(caution)
     kept = sum(movie.unchanged for movie in summary.movies)
     unchanged = f", {kept} of them unchanged (--force clusters them anew)" if kept else ""
-    out.print(f"run {summary.run} · {len(summary.movies)} movies{unchanged} · {summary.seconds:.1f} s", markup=False)
+    movies = counted(len(summary.movies), "movie")
+    out.print(f"run {summary.run} · {movies}{unchanged} · {summary.seconds:.1f} s", markup=False)
     for movie_id, message in summary.failed.items():
         err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
 
@@ -62,9 +69,22 @@ def _table(summary: ClusterSummary) -> Table:
         table.add_row(Text(movie.movie_id), *(str(getattr(movie, name)) for name in counts), *scores)
     if overall and len(summary.movies) > 1:
         table.add_section()
-        known = (str(getattr(overall, name, "")) for name in counts)
-        table.add_row("overall", *known, *(_figure(getattr(overall, name)) for name in names))
+        sums = (str(sum(getattr(movie, name) for movie in summary.movies)) for name in counts)
+        table.add_row("overall", *sums, *(_figure(getattr(overall, name)) for name in names))
     return table
+
+
+def _other_k(movies: Sequence[ClusteredMovie]) -> Iterator[str]:
+    """Of each movie that has not as many characters as were asked for, why."""
+    other = [
+        movie for movie in movies if movie.asked is not None and movie.tracks > 1 and movie.clusters != movie.asked
+    ]
+    for movie in other[:SHOWN]:
+        more = movie.clusters > (movie.asked or 0)
+        why = "tracks of every two of them are seen together" if more else "it has no more tracks to tell apart"
+        yield f"{movie.movie_id}: {counted(movie.clusters, 'character')} instead of {movie.asked}: {why}"
+    if len(other) > SHOWN:
+        yield f"… and {len(other) - SHOWN} more with another number than asked for: --json FILE has all"
 
 
 def cluster_json(summary: ClusterSummary) -> dict[str, Any]:
