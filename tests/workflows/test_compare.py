@@ -20,11 +20,12 @@ from harvest.errors import ConfigError, DatasetError
 from tests.train.tracks import Movie
 from tests.workflows.test_verify import dataset, two_movies
 from workflows.cli import app
-from workflows.compare.printed import compare_json
+from workflows.compare.printed import compare_json, compared
 from workflows.compare.run import CompareSummary, compare
 from workflows.compare.scored import read_truth, right_tracks
 from workflows.compare.write import PAGE, TABLE, TESTS
 from workflows.config import Config
+from workflows.console import out
 from workflows.report.kcurve import k_chart
 
 CONFIG = Config(comparison=ComparisonConfig(draws=500))
@@ -195,6 +196,16 @@ def test_the_command_prints_a_row_a_run_and_leaves_page_tables_and_json(root: st
     assert float(table[1]["wcp"]) == pytest.approx(written["runs"][0]["movies"]["a"]["wcp"], abs=1e-5)
     (test,) = csv.DictReader((out / TESTS).open())
     assert (test["first"], test["draws"]) == ("good", "100")
+
+
+def test_80_columns_hold_scores_number_of_characters_and_violations(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(out, "width", 80)
+    with out.capture() as said:
+        compared(written(root, tmp_path, "good", "poor"))
+    head = next(line for line in said.get().splitlines() if line.strip())
+    assert head.split()[:9] == ["run", "V", "WCP", "BCubed", "F", "PCR", "K", "violations", "coverage"]
 
 
 class Tags(HTMLParser):

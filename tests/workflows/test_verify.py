@@ -23,6 +23,7 @@ from train.mining import mine_movie
 from train.registry import ModelCard, load_model, save_model
 from train.subspace import Subspace
 from train.verification import verify_movie
+from workflows import console
 from workflows.config import Config
 from workflows.tracks_import import import_tracks
 from workflows.train.movies import MovieJob, measure_one
@@ -30,7 +31,8 @@ from workflows.verify.columns import columns
 from workflows.verify.comparison import Comparison, VerifiedMovie, compare
 from workflows.verify.figures import comparison_json
 from workflows.verify.page import verification_page
-from workflows.verify.run import VerifyJob, verify, verify_one
+from workflows.verify.printed import verified
+from workflows.verify.run import VerifyJob, VerifySummary, verify, verify_one
 from workflows.verify.write import CURVES, MOVIE_CURVES, PAGE, write_comparison
 
 HOSTILE = "<script>alert('x')</script>"
@@ -112,6 +114,14 @@ def test_bold_is_the_best_of_a_column_and_every_row_that_ties_with_it(labelled: 
     assert replace(auc, better=-1).best(labelled.rows) == [False, False, True]
     assert auc.best(labelled.rows[:2]) == [False, False], "where all are alike none is best"
     assert not any(column.best(labelled.rows[:1])[0] for column in columns(labelled))
+
+
+def test_80_columns_hold_the_figure_that_needs_no_label(labelled: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console.out, "width", 80)
+    with console.out.capture() as said:
+        verified(VerifySummary(labelled, "page.html", 1.0))
+    head = next(line for line in said.get().splitlines() if line.strip())
+    assert head.rstrip().endswith("links' equal error")
 
 
 def test_means_give_each_movie_the_same_weight(labelled: Comparison) -> None:

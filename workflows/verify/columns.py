@@ -8,9 +8,9 @@ from workflows.verify.comparison import ComparedRow, Comparison
 
 
 def columns(comparison: Comparison) -> list[Column]:
-    """All columns that hold a figure."""
+    """All columns that hold a figure; a narrow terminal leaves out the last ones."""
     rates = comparison.config.verification.false_positive_rates
-    return with_figures([*map(_rate, rates), *NAMED, LINKED, *MINED], comparison.rows)
+    return with_figures([*map(_rate, rates), LINKED, *NAMED, *MINED], comparison.rows)
 
 
 def rate_of(rate: float, measured: MovieVerification) -> float | None:
@@ -40,8 +40,8 @@ NAMED = (
 LINKED = Column(
     "link_equal_error",
     "links' equal error",
-    "The same of the hard-positive pairs that the base was mined for, whatever the representation, against all "
-    "cannot-link pairs: no label is needed, and training compares so on the movies it holds out",
+    "Where as many of the hard-positive pairs that the base was mined for, whatever the representation, are refused as "
+    "cannot-link pairs accepted: no label is needed, and training compares so on the movies it holds out",
     lambda row: row.links.equal_error if row.links else None,
     -1,
 )
