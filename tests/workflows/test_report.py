@@ -203,6 +203,13 @@ def test_the_sheet_says_what_was_dropped_and_what_is_unknown() -> None:
         assert said in text
 
 
+def test_the_header_tells_labelled_characters_from_the_people_whom_labels_name() -> None:
+    scores = {"wcp": 0.9, "clusters": 5, "identities": 6, "tracks": 8}
+    page = cast_sheet(sheet(metrics=scores))
+    for value, word in ((5, "labelled characters"), (6, "people named"), (8, "labelled tracks")):
+        assert f"<dt>{word}</dt><dd>{value}</dd>" in page, word
+
+
 def test_every_bar_leads_to_a_track_that_is_there() -> None:
     page = Markup(cast_sheet(sheet()))
     inside = {address[1:] for address in page.addresses if address.startswith("#")}

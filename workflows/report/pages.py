@@ -162,8 +162,9 @@ def _scores(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
         return []
     scores = [(f"{metrics[key]:.3f}", word, meaning) for key, word, meaning in SCORES if metrics.get(key) is not None]
     if metrics.get("identities") is not None:
-        found = f"{metrics['clusters']} of {metrics['identities']}"
-        scores.append((found, "K found of true", "Characters found among the labelled tracks, of the people they show"))
+        found, true = f"{metrics['clusters']:,}", f"{metrics['identities']:,}"
+        scores.append((found, "labelled characters", "Characters that hold labelled tracks: K found"))
+        scores.append((true, "people named", "People whom the labels of these tracks name: true K"))
     if metrics.get("tracks") is not None:
         scores.append((f"{metrics['tracks']:,}", "labelled tracks", "Tracks that a label names"))
     return scores
