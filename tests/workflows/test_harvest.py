@@ -18,7 +18,10 @@ from harvest.faces import find_pack
 from harvest.identity import source_stamp
 from tests.workflows.conftest import Castmine, Harvested, digests
 from workflows.config import load_config
-from workflows.harvest.plan import Selection, plan_harvest
+from workflows.console import out
+from workflows.harvest.plan import MovieState, Selection, plan_harvest
+from workflows.harvest.printed import harvested as printed
+from workflows.harvest.run import HarvestSummary
 
 HEAVY = ("ray", "torch", "decord", "av", "onnxruntime", "boxmot", "insightface", "cv2", "sklearn", "scipy")
 RUN_AND_LIST = f"""
@@ -57,6 +60,17 @@ def test_a_clip_is_harvested_and_counted(harvested: Harvested) -> None:
     assert (harvested.summary["done"], harvested.summary["skipped"], harvested.summary["failed"]) == (1, 0, 0)
     assert {"decode", "detect", "track", "quality", "chips", "embed"} <= set(harvested.summary["stages"])
     assert not (harvested.dataset / staging_folder("hamilton")).exists(), "what waited is gone"
+
+
+def test_what_is_told_as_dropped_are_detections_which_stand_beside_faces() -> None:
+    """Not those of a dropped track and the track once more."""
+    drops = {"detection: small": 5, "detection: in a short track": 41, "track: short": 7}
+    rows = {"shots": 4, "tracks": 7, "links": 7, "faces": 509}
+    with out.capture() as said:
+        printed(HarvestSummary([MovieState(Movie("hamilton", "h.mp4"), "done", rows=rows, drops=drops)], [], 1.0), "ds")
+    head, _, line, *_ = (line.split() for line in said.get().splitlines() if line.strip())
+    assert head[-2:] == ["dropped", "detections"]
+    assert line == ["hamilton", "4", "7", "7", "509", "46"]
 
 
 def test_sql_finds_what_was_committed(castmine: Castmine, harvested: Harvested) -> None:
