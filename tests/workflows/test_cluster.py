@@ -158,7 +158,7 @@ def test_one_short_clip_is_too_little_to_calibrate_on_so_the_shipped_threshold_c
     assert card
     assert card.threshold is None
     assert summary.movies[0].threshold == card.shipped_threshold
-    assert "shipped with castmine for scrfd25_mbf" in summary.threshold_source
+    assert "as shipped for scrfd25_mbf" in summary.threshold_source
     assert "too few to calibrate a threshold" in summary.threshold_source
 
 

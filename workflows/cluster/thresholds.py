@@ -86,7 +86,7 @@ def _pack_thresholds(
                 "give --k-from N, or --set cluster.threshold=0.5"
             )
         thresholds[models_hash] = threshold
-        shipped = "" if card.threshold is not None else f"shipped with castmine for {card.name}; "
+        shipped = "" if card.threshold is not None else f"as shipped for {card.name}; "
         sources.append(f"{shipped}{card.calibration}{without}")
     return thresholds, "; ".join(sources)
 
