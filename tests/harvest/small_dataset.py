@@ -13,6 +13,15 @@ from harvest.dataset.schema import SCHEMAS
 MOVIE = "it's [A]* ü/1"
 """100 s; an id with everything that a path or a quoted string could stumble over."""
 
+IDS: dict[str, Any] = {
+    "content_hash": "c",
+    "config_hash": "g",
+    "models": "pack",
+    "models_hash": "m",
+    "embedding_size": 2,
+}
+"""Of a harvest: what no test of a commit asks about."""
+
 Rows = list[dict[str, Any]]
 
 SHOTS = [(0, 0, 10, "start"), (1, 10, 30, "cut"), (2, 30, 60, "dissolve")]
@@ -64,17 +73,10 @@ def _movie(dataset: Dataset, movie_id: str, harvest_id: str, shots: Any, tracks:
         "links": [here | {"track_a": a, "track_b": b, "frames_together": 9} for a, b in links],
     }
     facts = MovieFacts(uri=f"{movie_id}.mp4", fps=25, frames=2500, duration_s=100)
-    ids: dict[str, Any] = {
-        "content_hash": "c",
-        "config_hash": "g",
-        "models": "pack",
-        "models_hash": "m",
-        "embedding_size": 2,
-    }
     commit_movie(
         dataset.store,
         {name: rows_table(name, table) for name, table in rows.items()},
-        **ids,
+        **IDS,
         movie_id=movie_id,
         harvest_id=harvest_id,
         facts=facts,

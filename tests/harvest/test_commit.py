@@ -17,6 +17,7 @@ from harvest.dataset.store import OnBytes, Store, untold
 from harvest.dataset.views import connect
 from harvest.errors import DatasetError
 from tests.harvest import small_dataset
+from tests.harvest.small_dataset import IDS
 
 MOVIE = "it's a/movie"
 
@@ -67,14 +68,7 @@ def tables(harvest: str) -> dict[str, pa.Table]:
 def commit(store: Store, harvest: str) -> None:
     facts = MovieFacts(uri="m.mp4", title=harvest, fps=25, frames=10, duration_s=0.4)
     stamp = SourceStamp(size=1, modified="1")
-    ids: dict[str, Any] = {
-        "content_hash": "c",
-        "config_hash": "g",
-        "models": "pack",
-        "models_hash": "m",
-        "embedding_size": 2,
-    }
-    commit_movie(store, tables(harvest), movie_id=MOVIE, facts=facts, stamp=stamp, harvest_id=harvest, **ids)
+    commit_movie(store, tables(harvest), movie_id=MOVIE, facts=facts, stamp=stamp, harvest_id=harvest, **IDS)
 
 
 def seen(root: Path) -> dict[str, tuple[int, str | None]]:
@@ -189,15 +183,8 @@ def test_equal_rows_in_any_order_and_chunks_give_equal_bytes(root: Path) -> None
     digests = []
     for each in (tables("new"), shuffled):
         facts = MovieFacts(uri="m.mp4", fps=25, frames=10, duration_s=0.4)
-        ids: dict[str, Any] = {
-            "content_hash": "c",
-            "config_hash": "g",
-            "models": "pack",
-            "models_hash": "m",
-            "embedding_size": 2,
-        }
         stamp = SourceStamp(size=1, modified="1")
-        record = commit_movie(Store(str(root)), each, movie_id="m", facts=facts, stamp=stamp, harvest_id="h", **ids)
+        record = commit_movie(Store(str(root)), each, movie_id="m", facts=facts, stamp=stamp, harvest_id="h", **IDS)
         digests.append({name: shard.digest for name, shard in record.shards.items()})
     assert digests[0] == digests[1]
 

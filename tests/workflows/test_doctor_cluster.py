@@ -9,22 +9,18 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from tests.workflows.conftest import Castmine
+from tests.workflows.machines import MACHINE, coreless_head
 from workflows.config import Config, load_config
 from workflows.doctor.cluster import ray
 from workflows.doctor.finding import Finding
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "infra/corpus.yaml"
-MACHINE = {"object_store_memory": 100 * 2**20}
 
 
 @pytest.fixture(scope="module")
 def head() -> Iterator[Cluster]:
-    """A head that gives away no core, as those of infra/ do."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False} | MACHINE)
-    try:
+    with coreless_head() as cluster:
         yield cluster
-    finally:
-        cluster.shutdown()
 
 
 def without_gpu() -> None:

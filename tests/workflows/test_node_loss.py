@@ -9,18 +9,13 @@ from ray.cluster_utils import Cluster
 from harvest.dataset.read import Dataset
 from tests.workflows.conftest import Castmine
 from tests.workflows.faults import Undisturbed, staged, wait_for, workers
-
-MACHINE = {"object_store_memory": 100 * 2**20}
+from tests.workflows.machines import MACHINE, coreless_head
 
 
 @pytest.fixture
 def head() -> Iterator[Cluster]:
-    """A head that gives away no core."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False} | MACHINE)
-    try:
+    with coreless_head() as cluster:
         yield cluster
-    finally:
-        cluster.shutdown()
 
 
 @pytest.mark.slow
