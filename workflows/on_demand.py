@@ -1,8 +1,12 @@
 """Ray where it is needed and no sooner: work that finds nothing to do never starts it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Cores = Callable[[], int]
 """Starts Ray where it does not run yet, and says how many tasks to keep in flight."""
@@ -19,3 +23,16 @@ def ray_on_demand(stack: ExitStack, address: str | None, workers: int | None) ->
         return workers or cores
 
     return start
+
+
+def map_here(
+    function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[tuple[Item, Result | BaseException]]:
+    """What `map_tasks` does, in this process and without Ray: an error is of its item alone."""
+    for item in items:
+        try:
+            result = function(item)
+        except Exception as error:
+            yield item, error
+        else:
+            yield item, result

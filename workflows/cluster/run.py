@@ -23,7 +23,7 @@ from workflows.cluster.retry import retry_command
 from workflows.cluster.task import cluster_one
 from workflows.config import Config
 from workflows.console import Meter, meter
-from workflows.on_demand import Cores, ray_on_demand
+from workflows.on_demand import Cores, map_here, ray_on_demand
 
 SOON_PAIRS = 4e7
 """Pairs of tracks of a movie, over all movies, that are scored sooner than Ray starts: each takes 0.07 (hac) to 0.14 µs
@@ -141,12 +141,8 @@ class _Outcome:
 
     def score(self, jobs: list[ClusterJob]) -> None:
         """Score here, movie by movie, what is clustered."""
-        for job in jobs:
-            try:
-                self.done.append(cluster_one(job))
-            except Exception as error:  # as a task's: of this movie alone
-                self._fail(job, error, 1)
-            self.shown.update(len(self.done) + len(self.failed), len(self.movies), job.movie_id)
+        for job, result in map_here(cluster_one, jobs):
+            self._take(job, result)
 
     def work_on(self, jobs: list[ClusterJob], in_flight: int) -> None:
         """Run the tasks, in this order; what fits into no machine of the cluster is not begun."""
@@ -161,11 +157,15 @@ class _Outcome:
                 self._fail(job, error, 0)
         fitting = [job for job in jobs if job.movie_id in needed]
         for job, result in map_tasks(cluster_one, fitting, in_flight, lambda job: needed[job.movie_id], *allowed):
-            if isinstance(result, ClusteredMovie):
-                self.done.append(result)
-            else:
-                self._fail(job, result, result.attempts if isinstance(result, TaskLostError) else 1)
-            self.shown.update(len(self.done) + len(self.failed), len(self.movies), job.movie_id)
+            self._take(job, result, result.attempts if isinstance(result, TaskLostError) else 1)
+
+    def _take(self, job: ClusterJob, result: ClusteredMovie | BaseException, attempts: int = 1) -> None:
+        """What came of a movie: its clustering, or the error after so many attempts."""
+        if isinstance(result, ClusteredMovie):
+            self.done.append(result)
+        else:
+            self._fail(job, result, attempts)
+        self.shown.update(len(self.done) + len(self.failed), len(self.movies), job.movie_id)
 
     def _memory_gb(self, job: ClusterJob, room: float) -> float:
         """What a task takes. Raises ConfigError where no machine has that, DatasetError where nobody can say."""

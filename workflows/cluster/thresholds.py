@@ -20,7 +20,7 @@ from train.registry import Model
 from workflows.cluster.job import FACE_BYTES
 from workflows.config import Config
 from workflows.console import counted
-from workflows.on_demand import Cores
+from workflows.on_demand import Cores, map_here
 from workflows.train.memory import PROCESS_GB
 
 SOON_FACES = 10_000
@@ -106,7 +106,7 @@ def pack_card(dataset: Dataset, movies: Iterable[MovieRecord], config: Config, s
     state = calibration_state(movies, config.train)
     if card.calibrated_on == state:
         return card, ""
-    measured, failed = _measure(dataset.root, movies, config, start)
+    measured, failed = _measure(dataset, movies, config, start)
     threshold, how = _calibrated(measured, config.train)
     card = card.model_copy(
         update={"threshold": threshold, "calibration": how, "calibrated_on": "" if failed else state}
@@ -122,10 +122,9 @@ def calibration_state(movies: Iterable[MovieRecord], config: TrainConfig) -> str
 
 
 def _measure(
-    root: str, movies: list[MovieRecord], config: Config, start: Cores
+    dataset: Dataset, movies: list[MovieRecord], config: Config, start: Cores
 ) -> tuple[list[LinkDistances], dict[str, str]]:
     """The distances of the movies, and by movie_id the errors of those that have none."""
-    dataset = Dataset.open(root)
     faces, needed, measured, failed = 0, dict[str, float](), [], {}
     for movie in movies:
         try:
@@ -134,9 +133,9 @@ def _measure(
             faces += embedded
         except DatasetError as error:  # of a file that is lost
             failed[movie.movie_id] = str(error)
-    jobs = [(root, movie_id, config.train) for movie_id in needed]
+    jobs = [(dataset.root, movie_id, config.train) for movie_id in needed]
     soon = faces <= SOON_FACES
-    results = map(_measured_here, jobs) if soon else _measured_by_ray(jobs, needed, config, start)
+    results = map_here(link_distances, jobs) if soon else _measured_by_ray(jobs, needed, config, start)
     for (_, movie_id, _), result in results:
         if isinstance(result, LinkDistances):
             measured.append(result)
@@ -153,13 +152,6 @@ def _measured_by_ray(
 
     room = largest_node_gb()
     return map_tasks(link_distances, jobs, in_flight, lambda job: min(needed[job[1]], room), run.attempts, run.losses)
-
-
-def _measured_here(job: LinkJob) -> LinksMeasured:
-    try:
-        return job, link_distances(job)
-    except Exception as error:  # as a task's: of this movie alone
-        return job, error
 
 
 def _calibrated(measured: list[LinkDistances], config: TrainConfig) -> tuple[float | None, str]:

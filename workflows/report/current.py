@@ -4,7 +4,7 @@ line of the index, so that a report writes only what has changed."""
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -61,8 +61,11 @@ def lines_there(folder: Path) -> dict[str, str]:
     return {made: text[text.find(LINE) :] + MADE_FROM.format(made) for text, made in lines if LINE in text}
 
 
-def is_current(source: SheetSource, folder: Path) -> bool:
-    """Whether the movie's sheet lies in `folder`, whole, and shows just what it would if it was written now."""
+def is_current(source: SheetSource, folder: Path, lines: Mapping[str, str]) -> bool:
+    """Whether the movie's sheet lies in `folder`, whole, and shows just what it would if it was written now, and so
+    does its line of the index, by `lines_there`."""
+    if source.made_from not in lines:
+        return False
     end = MADE_FROM.format(source.made_from).encode()
     with suppress(OSError), (folder / source.page).open("rb") as page:
         page.seek(-len(end), 2)
@@ -73,8 +76,7 @@ def is_current(source: SheetSource, folder: Path) -> bool:
 def outdated(sources: Sequence[SheetSource], folder: Path) -> list[str]:
     """Ids of the movies whose sheet, or whose line of the index, is to be written."""
     lines = lines_there(folder)
-    wrong = (each for each in sources if each.made_from not in lines or not is_current(each, folder))
-    return [source.movie.movie_id for source in wrong]
+    return [source.movie.movie_id for source in sources if not is_current(source, folder, lines)]
 
 
 def page_name(movie_id: str) -> str:

@@ -55,7 +55,7 @@ def write_report(
     known = {} if force else lines_there(folder)
     lines, written = [], []
     for source in sources:
-        if source.made_from not in known or not is_current(source, folder):
+        if not is_current(source, folder, known):
             known[source.made_from] = _write_sheet(dataset, source, folder, config)
             written.append(folder / source.page)
         lines.append(known[source.made_from])
