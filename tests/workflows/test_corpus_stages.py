@@ -54,7 +54,7 @@ def session(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     import_tracks(shared("bench/phototracks/dev.parquet"), str(folder / "films"))
     dataset, models = Dataset.open(folder / "films"), str(shared("models/scrfd25_mbf"))
     places = Places("", dataset.root, models, folder / "model", folder / "sheets")
-    made = Session(settings(), places, [], Pack("imported", "", (), PACK, None), dataset, ray_address)
+    made = Session(settings(), places, [], "imported", Pack("imported", "", (), PACK, None), dataset, ray_address)
     with made.stack:
         assert train_stage(made).state == "done"
         yield made

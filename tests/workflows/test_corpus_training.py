@@ -21,7 +21,7 @@ def session(tmp_path: Path) -> Session:
     """Three movies of one pack, and no Ray."""
     dataset = small_dataset.make(tmp_path / "films")
     places = Places("", dataset.root, "", tmp_path / "model", tmp_path / "sheets")
-    made = Session(Config(), places, [], Pack("pack", "", (), "m", None), dataset)
+    made = Session(Config(), places, [], "pack", Pack("pack", "", (), "m", None), dataset)
     made.start_ray = lambda: 1
     return made
 

@@ -10,7 +10,11 @@ from harvest.faces import Pack
 from tests.harvest import small_dataset
 from tests.workflows.conftest import Harvested, digests
 from tests.workflows.test_harvest import run_lightly
+from workflows.config import load_config
 from workflows.console import err
+from workflows.corpus.dry_run import plan_corpus
+from workflows.corpus.run import Choice
+from workflows.corpus.session import open_session
 from workflows.harvest import packs
 from workflows.harvest.packs import pack_for
 from workflows.harvest.plan import HarvestPlan, MovieState
@@ -24,6 +28,21 @@ def test_a_dataset_is_not_harvested_over_again_where_no_pack_is_named(harvested:
     assert digests(root) == before
     named, pack = pack_for(None, str(root))
     assert (named, pack.name) == (str(harvested.models), "scrfd25_mbf"), "from where the journal says it lies"
+
+
+def test_a_corpus_kept_up_to_date_goes_on_with_the_pack_of_its_dataset_where_none_is_named(
+    harvested: Harvested, tmp_path: Path
+) -> None:
+    root = harvested.copy(tmp_path)
+    config = load_config(None, [f"corpus.movies={harvested.corpus}", f"corpus.dataset={root}"])
+    estimate, _ = plan_corpus(config, Choice())
+    assert (estimate.movies, estimate.unchanged) == (0, 1)
+    with open_session(config) as session:
+        assert (session.models, session.pack.name) == (str(harvested.models), "scrfd25_mbf")
+    for journal in (root / "_runs").glob("*.json"):
+        journal.unlink()
+    with pytest.raises(ModelsError, match=r"not found here; .* corpus --set corpus\.models=PACK"):
+        plan_corpus(config, Choice())
 
 
 def test_a_pack_that_is_not_here_any_more_is_refused_and_not_replaced_by_another(
@@ -44,7 +63,7 @@ def test_where_nothing_was_harvested_yet_it_is_the_one_that_needs_nothing_fetche
     if there:
         small_dataset.make(tmp_path / "dataset")
     bundled = Pack("bundled", "bundled", (), "hash", 0.07)
-    monkeypatch.setattr(packs, "find_pack", lambda name: {"bundled": bundled}[name])
+    monkeypatch.setattr(packs, "find_pack", lambda name, fetch: {"bundled": bundled}[name])
     assert pack_for(None, str(tmp_path / "dataset")) == ("bundled", bundled)
     assert (tmp_path / "dataset").exists() == there, "looking for it makes nothing"
 

@@ -250,6 +250,7 @@ def night(shown: Shown) -> Session:
         load_config(None, []),
         Places("", shown.dataset.root, "", None, shown.out),
         [],
+        "pack",
         Pack("pack", "", (), "p1", None),
         shown.dataset,
     )

@@ -396,7 +396,7 @@ def test_a_corpus_run_begins_anew_where_labels_have_changed_since_its_training_w
         trained(root, "bcl", out, resume=True)
     one = CONFIG.model_copy(update={"run": RunConfig(workers=1)})
     pack = Pack("imported", "", (), "imported-8", None)
-    session = Session(one, Places("", root, "", out, tmp_path / "sheets"), [], pack, Dataset.open(root))
+    session = Session(one, Places("", root, "", out, tmp_path / "sheets"), [], "pack", pack, Dataset.open(root))
     assert _learn(session, "bcl", out).method == "bcl"
 
 

@@ -122,8 +122,7 @@ def doctor(
     from workflows.doctor.run import examine, findings_json
 
     loaded = settings(config, [*set_, *([f"run.device={device}"] if device else [])], workers)
-    named = loaded.corpus.models if "models" in loaded.corpus.model_fields_set else None
-    findings = examine(loaded, models or named, dataset or loaded.corpus.dataset, address, repair)
+    findings = examine(loaded, models or loaded.corpus.models, dataset or loaded.corpus.dataset, address, repair)
     write_json(json_file, findings_json(findings))
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(FAILED)

@@ -34,8 +34,9 @@ class CorpusConfig(Section):
     """Video file, folder, glob, or CSV/Parquet with movie_id, uri: on storage that every worker sees."""
     dataset: str | None = None
     """Folder or URL of the dataset."""
-    models: str = "bundled"
-    """Pack of face models: bundled, an insightface pack, or a folder of ONNX files."""
+    models: str | None = None
+    """Pack of face models: bundled, an insightface pack, or a folder of ONNX files; null: the one that the dataset was
+    harvested with last, bundled in a new one."""
     train: str | None = "mvcorr-linear"
     """Method or preset to learn by, as `castmine train` names it; null: no training, and `model` is used as it is."""
     model: str | None = None

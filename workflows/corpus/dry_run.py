@@ -13,12 +13,12 @@ from harvest.dataset.read import MARKER, Dataset
 from harvest.dataset.schema import HARVEST_TABLES
 from harvest.dataset.store import Store
 from harvest.errors import ModelsNotFetchedError, VideoDecodeError
-from harvest.faces import find_pack
 from workflows.config import Config
 from workflows.corpus import clustering, reporting, training
 from workflows.corpus.places import Places, find_places
 from workflows.corpus.run import Choice
 from workflows.harvest.gone import gone
+from workflows.harvest.packs import pack_for
 from workflows.harvest.plan import HarvestPlan, MovieState, plan_harvest, segment_minutes, within_limit
 from workflows.journal.harvesting import START
 from workflows.journal.records import Journal, last_measured
@@ -71,7 +71,7 @@ def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str
     movies, store = list_corpus(places.movies), Store(places.dataset)
     if not store.exists(MARKER):
         return _first_run(movies, places, config, choice)
-    pack = find_pack(places.models, fetch=False)
+    _, pack = pack_for(places.models, places.dataset, fetch=False)
     dataset = Dataset.open(places.dataset)
     plan = plan_harvest(movies, dataset, pack, config, choice.selection, settle=False)
     harvests = bool(plan.todo) and choice.takes("harvest")
@@ -89,7 +89,7 @@ def _first_run(movies: list[Movie], places: Places, config: Config, choice: Choi
     """Where there is no dataset yet: nothing has failed, and without a harvest there is nothing to do."""
     to_fetch = ""
     try:
-        find_pack(places.models, fetch=False)
+        pack_for(places.models, places.dataset, fetch=False)
     except ModelsNotFetchedError as error:  # the run fetches them
         to_fetch = str(error)
     taken = [] if choice.selection.retry_failed or not choice.takes("harvest") else movies

@@ -14,7 +14,8 @@ class Places:
 
     movies: str
     dataset: str
-    models: str
+    models: str | None
+    """None: the dataset's own."""
     model: Path | None
     """None: neither is one trained nor one used."""
     sheets: Path

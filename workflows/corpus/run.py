@@ -20,7 +20,7 @@ from workflows.corpus.session import Session, open_session
 from workflows.corpus.training import train_stage
 from workflows.harvest.gone import gone
 from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
-from workflows.harvest.run import HarvestSummary, run_harvest
+from workflows.harvest.run import HarvestSummary, run_harvest, tell_of_own_pack
 from workflows.journal.retry import corpus_again, places
 from workflows.journal.writer import JournalWriter
 from workflows.lease import lease_on
@@ -72,7 +72,8 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
         lease_on(session.dataset.store, choice.wait),
     ):
         plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
-        where = places(session.places.movies, session.places.models)
+        tell_of_own_pack(session.places.models, session.models, plan, session.pack)
+        where = places(session.places.movies, session.models)
         told = (*where, config.run, corpus_again(choice.config_file, config))
         with JournalWriter(session.dataset.store, "corpus", *told) as journal:
             if choice.takes("harvest"):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from harvest.corpus import Movie, list_corpus
 from harvest.dataset.read import Dataset
-from harvest.faces import Pack, find_pack
+from harvest.faces import Pack
 from workflows.config import Config
 from workflows.corpus.places import Places, find_places
+from workflows.harvest.packs import pack_for
 from workflows.on_demand import Cores, ray_on_demand
 
 
@@ -20,7 +21,10 @@ class Session:
     places: Places
     movies: list[Movie]
     """The whole corpus."""
+    models: str
+    """Name or folder of …"""
     pack: Pack
+    """… the face models."""
     dataset: Dataset
     address: str | None = None
     """Of a Ray cluster."""
@@ -43,6 +47,8 @@ def open_session(config: Config, address: str | None = None, force: bool = False
         CastmineError: no corpus, no models, or a dataset that cannot be written.
     """
     places = find_places(config.corpus)
-    movies, pack, dataset = list_corpus(places.movies), find_pack(places.models), Dataset.create(places.dataset)
+    movies = list_corpus(places.movies)
+    models, pack = pack_for(places.models, places.dataset)
+    dataset = Dataset.create(places.dataset)
     with ExitStack() as stack:
-        yield Session(config, places, movies, pack, dataset, address, force, stack)
+        yield Session(config, places, movies, models, pack, dataset, address, force, stack)

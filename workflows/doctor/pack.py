@@ -10,7 +10,7 @@ from harvest.faces import Pack, find_pack, load_models
 from workflows.config import Config
 from workflows.doctor.finding import Finding
 from workflows.doctor.machine import CUDA_ELSEWHERE
-from workflows.harvest.packs import find_used, last_harvested
+from workflows.harvest.packs import FIRST, find_used, last_harvested
 
 
 def packs_here() -> list[Finding]:
@@ -28,7 +28,7 @@ def pack_of(root: str | None, config: Config, elsewhere: bool = False) -> list[F
     """The pack that a dataset was harvested with last; of none, and of imported tracks alone, the bundled one."""
     last = last_harvested(root) if root else None
     if not root or not last:
-        return pack(config.corpus.models, config, elsewhere)
+        return pack(FIRST, config, elsewhere)
     if found := find_used(last, Store(root)):
         return pack(found[0], config, elsewhere)
     said = f"{last.models}, with which {last.movie_id} was harvested, was not found here"

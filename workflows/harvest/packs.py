@@ -14,21 +14,21 @@ FIRST = "bundled"
 """The pack of a dataset in which nothing was harvested yet."""
 
 
-def pack_for(models: str | None, root: str) -> tuple[str, Pack]:
-    """The pack to harvest with, and the name or folder by which it is found; `models`: None where none was named.
+def pack_for(models: str | None, root: str, fetch: bool = True) -> tuple[str, Pack]:
+    """The name or folder of the pack to harvest with, and the pack; `models`: None where none was named.
 
     Another pack is another harvest of every movie, of which no clustering is left, so a dataset keeps its own. Raises
-    ModelsError where that, or the one that was named, is not here.
+    ModelsError where that, or the one that was named, is not here (ModelsNotFetchedError: see `find_pack`).
     """
     last = last_harvested(root) if models is None else None
     if last is None:
         named = FIRST if models is None else models
-        return named, find_pack(named)
+        return named, find_pack(named, fetch)
     found = find_used(last, Store(root))
     if found is None:
         raise ModelsError(
-            f"{root}: was harvested with {last.models}, which was not found here; name it or its folder: --models PACK "
-            "(another pack harvests every movie all over again)"
+            f"{root}: was harvested with {last.models}, which was not found here; name it or its folder: "
+            "--models PACK, of castmine corpus --set corpus.models=PACK (another pack harvests every movie all over again)"
         )
     return found
 

@@ -86,8 +86,7 @@ def harvest(
     opened = Dataset.create(dataset)
     with lease_on(opened.store, wait):
         plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
-        if models is None and plan.todo and named != FIRST:
-            err.print(f"models: {pack.name}, with which this dataset was harvested last", markup=False)
+        tell_of_own_pack(models, named, plan, pack)
         told = (*places(corpus, named), config.run, harvest_again(corpus, named, config))
         own = JournalWriter(opened.store, "harvest", *told)
         tells = plan.todo or (not retry_failed and _ends_otherwise(plan, opened, own.journal))
@@ -111,6 +110,12 @@ def _ends_otherwise(plan: HarvestPlan, dataset: Dataset, own: Journal) -> bool:
         if last and (last.command, last.corpus) == (own.command, own.corpus):
             return last.outcome != outcome
     return False
+
+
+def tell_of_own_pack(models: str | None, named: str, plan: HarvestPlan, pack: Pack) -> None:
+    """Where there is work and no pack was named: which one `pack_for` has found."""
+    if models is None and plan.todo and named != FIRST:
+        err.print(f"models: {pack.name}, with which this dataset was harvested last", markup=False)
 
 
 def _tell_of_other_packs(plan: HarvestPlan, pack: Pack) -> None:
