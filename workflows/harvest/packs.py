@@ -28,7 +28,7 @@ def pack_for(models: str | None, root: str, fetch: bool = True) -> tuple[str, Pa
     if found is None:
         raise ModelsError(
             f"{root}: was harvested with {last.models}, which was not found here; name it or its folder: "
-            "--models PACK, of castmine corpus --set corpus.models=PACK (another pack harvests every movie all over again)"
+            "--models PACK, of castmine corpus --set corpus.models=PACK (another one harvests every movie again)"
         )
     return found
 
