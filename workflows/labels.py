@@ -48,16 +48,14 @@ def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
         CorpusError: not such a file. DatasetError: a movie or a track that the dataset has not.
     """
     by_movie = read_rows(file)
-    records = {movie_id: dataset.record(movie_id) for movie_id in by_movie}
-    for movie_id, record in records.items():
-        if record is None:
+    for movie_id, rows in by_movie.items():
+        if dataset.record(movie_id) is None:
             known = ", ".join(movie.movie_id for movie in dataset.records()[:10]) or "none"
-            where = f"{file}: line {by_movie[movie_id][0][0]}"
+            where = f"{file}: line {rows[0][0]}"
             raise DatasetError(f"{where}: movie {movie_id!r} is not in the dataset (it has: {known}); harvest it first")
     found = []
     for movie_id, rows in sorted(by_movie.items()):
-        movie = records[movie_id]
-        assert movie is not None
+        movie = dataset.movie(movie_id)
         index = _index(dataset, movie)
         placed = placed_rows(rows, movie, index, file)
         kept = [row.label for row in placed if not beyond_film(row, movie)]

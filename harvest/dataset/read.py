@@ -87,6 +87,13 @@ class Dataset:
         """The commit record of a movie; None where it is not in the dataset. Raises DatasetError where unreadable."""
         return self._record(movie_record_path(movie_id), MovieRecord)
 
+    def movie(self, movie_id: str) -> MovieRecord:
+        """The commit record of a movie that was there. Raises DatasetError where it has gone meanwhile."""
+        record = self.record(movie_id)
+        if record is None:
+            raise DatasetError(f"{self.root}: has no movie {movie_id!r} any more")
+        return record
+
     def failures(self) -> list[FailureRecord]:
         """What could not be done, by movie_id, kind of work and run."""
         return self._failures(read_records(self.store, "records/failures"))
@@ -113,10 +120,7 @@ class Dataset:
 
     def table(self, name: str, movie_id: str, columns: list[str] | None = None) -> pa.Table:
         """A harvest table of one movie. Raises DatasetError where the movie is not in the dataset."""
-        record = self.record(movie_id)
-        if record is None:
-            raise DatasetError(f"{self.root}: has no movie {movie_id!r}")
-        return self.read_shard(record.shards[name], columns)
+        return self.read_shard(self.movie(movie_id).shards[name], columns)
 
     def derived(self, name: str, run: str, movie_id: str) -> pa.Table | None:
         """A derived table of one movie and run; None where there is none for the movie's current harvest."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -24,6 +25,7 @@ from workflows.cluster.request import ClusterRequest
 from workflows.cluster.retry import retry_command
 from workflows.cluster.run import cluster
 from workflows.cluster.task import cluster_one
+from workflows.cluster.thresholds import link_distances
 from workflows.config import load_config
 from workflows.journal.failures import read_failures
 from workflows.labels import import_labels
@@ -129,7 +131,7 @@ def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root
         add_movie_with_cast_size(root)
     summary = cluster(root, ClusterRequest("hac", k_from=k_from), CONFIG)
     assert [movie.movie_id for movie in summary.movies] == (["another"] if k_from == "corpus" else [])
-    said = {"labels": "has no labels to take K from", "corpus": "the corpus gives no cast_size"}[k_from]
+    said = {"labels": "has no labels to take K from", "corpus": "the corpus gives no cast_size"}[str(k_from)]
     assert summary.failed["hamilton"].startswith(said), "which movie it is stands before it wherever it is shown"
     (failure,) = Dataset.open(root).failures()
     assert (failure.stage, failure.run, failure.error) == ("cluster", f"hac-{k_from}", "DatasetError")
@@ -189,10 +191,10 @@ def test_where_calibrating_anew_changes_nothing_and_is_quick_no_ray_is_started(
     forget(dataset, "another")
     if not here:
         monkeypatch.setattr("workflows.cluster.thresholds.SOON_FACES", count_embedded(dataset, record) - 1)
-    started = list[int]()
-    (movie,) = cluster(root, ClusterRequest("hac"), CONFIG, start=lambda: started.append(1) or 1).movies
+    started = Mock(return_value=1)
+    (movie,) = cluster(root, ClusterRequest("hac"), CONFIG, start=started).movies
     assert movie.unchanged
-    assert bool(started) is not here
+    assert started.called is not here
 
 
 def test_a_pack_of_which_nobody_knows_a_threshold_is_refused_with_a_remedy(root: str) -> None:
@@ -274,11 +276,11 @@ def test_new_labels_score_an_old_clustering_without_clustering_again_and_here_wh
     (before,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG).movies
     assert before.metrics is None
     label(root)
-    started = []
+    started = Mock(return_value=1)
     if not here:
         monkeypatch.setattr("workflows.cluster.run.SOON_PAIRS", before.tracks**2 - 1)
-    (after,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG, start=lambda: started.append(1) or 1).movies
-    assert bool(started) is not here
+    (after,) = cluster(root, ClusterRequest("hac", k_from=3), CONFIG, start=started).movies
+    assert started.called is not here
     assert after.metrics
     assert after == replace(before, metrics=after.metrics, unchanged=True)
     record = Dataset.open(root).derived_record("clusters", "hac-3", "hamilton")
@@ -324,6 +326,8 @@ def test_a_movie_that_is_forgotten_while_it_is_clustered_leaves_nothing(
     monkeypatch.setattr("workflows.cluster.run.cluster_one", forgotten_meanwhile)
     summary = cluster(root, ClusterRequest("hac", k_from=3), CONFIG)
     assert "has no movie 'hamilton' any more" in summary.failed["hamilton"]
+    with pytest.raises(DatasetError, match="has no movie 'hamilton' any more"):
+        link_distances((root, "hamilton", CONFIG.train))
     assert not [path for path in Dataset.open(root).store.files("records") if "hamilton" in path]
 
 

@@ -31,9 +31,7 @@ from workflows.labels import identities
 def cluster_one(job: ClusterJob) -> ClusteredMovie:
     """Cluster one movie and commit its assignments; what an earlier run clustered just so is only scored again."""
     dataset = Dataset.open(job.root)
-    movie = dataset.record(job.movie_id)
-    if movie is None:
-        raise DatasetError(f"{job.root}: has no movie {job.movie_id!r} any more")
+    movie = dataset.movie(job.movie_id)
     tracks = read_track_set(dataset, movie)
     model = load_model(job.model) if job.model else None
     earlier = read_earlier(dataset, movie, job)

@@ -171,8 +171,7 @@ def link_distances(job: LinkJob) -> LinkDistances:
     """Distances of a movie's hard-positive tracklets and cannot-links in the base embedding."""
     root, movie_id, config = job
     dataset = Dataset.open(root)
-    movie = dataset.record(movie_id)
-    assert movie is not None
+    movie = dataset.movie(movie_id)
     tracks = read_track_set(dataset, movie)
     mined = mine_movie(read_face_embeddings(dataset, movie), tracks.cannot_link, config.mining)
     tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], movie.embedding_size)  # of no track: (0, M, 0)

@@ -83,7 +83,7 @@ def measure_movies(
 def measure_one(job: MovieJob) -> MovieMeasures:
     """Sums and distances of one movie: after mining it, as it is or centred, or as a model embeds what was mined."""
     dataset = Dataset.open(job.root)
-    movie = current(dataset, job.movie_id)
+    movie = dataset.movie(job.movie_id)
     tracks = read_track_set(dataset, movie)
     centring = job.embedding.centring if job.embedding else job.centring
     if centring:
@@ -132,14 +132,6 @@ def _centred(
 def _of_size(tracklets: npt.NDArray[Any], movie: MovieRecord) -> npt.NDArray[Any]:
     """(t, M, d), also of no track at all."""
     return tracklets.reshape(*tracklets.shape[:2], movie.embedding_size)
-
-
-def current(dataset: Dataset, movie_id: str) -> MovieRecord:
-    """The movie's record. Raises DatasetError where it is gone."""
-    movie = dataset.record(movie_id)
-    if movie is None:
-        raise DatasetError(f"{dataset.root}: has no movie {movie_id!r} any more")
-    return movie
 
 
 def read_mined(dataset: Dataset, movie: MovieRecord, mining: MiningConfig) -> MinedRows:

@@ -18,7 +18,7 @@ from train.normalise import l2_normalised, track_mean
 from train.presets import Recipe
 from train.split import Split
 from workflows.labels import identities
-from workflows.train.movies import current, read_mined
+from workflows.train.movies import read_mined
 from workflows.train.refusal import kept_back
 
 Rows32 = npt.NDArray[np.float32]
@@ -80,7 +80,7 @@ def _mined(dataset: Dataset, recipe: Recipe, movies: Sequence[str], config: Trai
     """(t, M, d) tracklets, or (t, 3, d) anchor, first hard positive and the hard negative's mean."""
     found = [np.zeros((0, 0, 0), np.float32)]
     for movie_id in movies:
-        movie = current(dataset, movie_id)
+        movie = dataset.movie(movie_id)
         mined = read_mined(dataset, movie, config.mining)
         if recipe.rows == "tracklets":
             found.append(mined.tracklets)
@@ -107,7 +107,7 @@ def _of_people(dataset: Dataset, split: Split, config: TrainConfig) -> Learning:
 def _named_tracks(dataset: Dataset, movies: Sequence[str]) -> Iterator[tuple[str, Rows32]]:
     """Person and unit faces (n, d) of every named track."""
     for movie_id in movies:
-        movie = current(dataset, movie_id)
+        movie = dataset.movie(movie_id)
         names = identities(dataset, movie_id)
         tracks = read_track_set(dataset, movie).track_ids if names else ()
         for track, faces in zip(tracks, read_face_embeddings(dataset, movie) if names else (), strict=True):

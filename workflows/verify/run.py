@@ -92,9 +92,7 @@ def _jobs(dataset: Dataset, records: list[MovieRecord], models: Sequence[str], c
 def verify_one(job: VerifyJob) -> VerifiedMovie:
     """Measure one movie in the base embedding and as each model embeds it."""
     dataset = Dataset.open(job.root)
-    movie = dataset.record(job.movie_id)
-    if movie is None:
-        raise DatasetError(f"{job.root}: has no movie {job.movie_id!r} any more")
+    movie = dataset.movie(job.movie_id)
     tracks = read_track_set(dataset, movie)
     named = identities_in(labels_of(dataset, movie))
     names = [named.get(int(track)) for track in tracks.track_ids]
