@@ -125,8 +125,9 @@ def test_the_constraints_name_versions_and_no_place() -> None:
 
 
 def test_all_that_castmine_pulls_in_is_pinned_and_is_what_is_installed() -> None:
-    pinned, wrong = pins(), []
-    queue, seen = [("castmine", ("bundled", "dev"))], set()
+    pinned, wrong = pins(), list[str]()
+    queue: list[tuple[str, tuple[str, ...]]] = [("castmine", ("bundled", "dev"))]
+    seen: set[tuple[str, tuple[str, ...]]] = set()
     while queue:
         name, extras = queue.pop()
         if (name, extras) in seen:

@@ -87,8 +87,10 @@ def score(cases: Iterable[Case], method: str, how: str = "") -> CorpusMetrics:
     for case in cases:
         adapted, movie = case.adapted, case.movie
         stop = case.stops()[how] if how else Stop()
-        sides = {"faces": adapted.student, "teacher": adapted.teacher, "unknown": adapted.unknown}
-        cast = cluster_movie(case.means, movie.links, stop, CONFIG, method, **sides)
+        cast = cluster_movie(
+            case.means, movie.links, stop, CONFIG, method,
+            faces=adapted.student, teacher=adapted.teacher, unknown=adapted.unknown,
+        )  # fmt: skip
         assert cast.violations == 0
         found.append(score_movie(cast.labels, movie.identities, movie.links))
     corpus = score_corpus([metrics for metrics in found if metrics])

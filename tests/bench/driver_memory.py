@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 from harvest.corpus import Movie
 from harvest.dataset.records import MovieFacts
@@ -22,9 +23,10 @@ from harvest.segments import Segment
 from harvest.staging import stage_segment
 from tests.conftest import shared
 from workflows.config import load_config
-from workflows.harvest import jobs
+from workflows.harvest.jobs import HarvestRun
 from workflows.harvest.run import harvest
 from workflows.harvest.worker import HarvestWorker, Probe, SegmentReport
+from workflows.work import Job
 
 FPS, FRAMES = 25.0, 30_000
 """Two segments a movie."""
@@ -58,17 +60,19 @@ def resident() -> dict[str, float]:
 
 def drive(folder: Path) -> None:
     """The driver that is measured: prints its memory before the first movie is opened and after the last commit."""
-    jobs.HarvestWorker = QuickWorker  # type: ignore[misc]
     before: list[dict[str, float]] = []
-    first_jobs = jobs.HarvestRun._first_jobs
+    first_jobs = HarvestRun._first_jobs
 
-    def measured(run: jobs.HarvestRun) -> Sequence[jobs.Job]:
+    def measured(run: HarvestRun) -> Sequence[Job]:
         before.append(resident())
         return first_jobs(run)
 
-    jobs.HarvestRun._first_jobs = measured  # type: ignore[assignment,method-assign]
-    models = str(shared("models/scrfd25_mbf"))
-    summary = harvest(str(folder / "movies"), str(folder / "dataset"), models, load_config(None, ["run.workers=2"]))
+    models, config = str(shared("models/scrfd25_mbf")), load_config(None, ["run.workers=2"])
+    with (
+        patch("workflows.harvest.jobs.HarvestWorker", QuickWorker),
+        patch.object(HarvestRun, "_first_jobs", measured),
+    ):
+        summary = harvest(str(folder / "movies"), str(folder / "dataset"), models, config)
     print(json.dumps({"done": summary.count("done"), "seconds": summary.seconds, "before": before[0]} | resident()))
 
 

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import av
 
@@ -23,7 +24,6 @@ from harvest.corpus import Movie
 from harvest.segments import Segment
 from tests.conftest import shared
 from workflows.config import load_config
-from workflows.harvest import jobs
 from workflows.harvest.run import harvest
 from workflows.harvest.vitals import peak_bytes
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe
@@ -69,9 +69,9 @@ def make_movie(path: Path, width: int) -> None:
 
 def drive(folder: Path) -> None:
     """The harvest that is watched, in a process of its own."""
-    jobs.HarvestWorker = Watched  # type: ignore[misc]
     config = load_config(None, ["run.workers=1", "run.memory_gb=6"])
-    summary = harvest(str(folder), str(folder / "dataset"), str(shared("models/scrfd25_mbf")), config)
+    with patch("workflows.harvest.jobs.HarvestWorker", Watched):
+        summary = harvest(str(folder), str(folder / "dataset"), str(shared("models/scrfd25_mbf")), config)
     assert summary.count("done") == 1
 
 

@@ -8,8 +8,8 @@ from cluster.constraints import Stop
 from cluster.curve import k_curve
 from cluster.methods import METHODS
 from cluster.methods.hac import hac, hac_merges
-from cluster.metrics import score_movie
 from cluster.tracks import Tracks
+from tests.cluster.scored import scored
 
 CONFIG = ClusterConfig()
 
@@ -32,18 +32,20 @@ def test_every_point_is_the_score_of_that_k(linkage):
     assert curve.clusters[0] == len(who)
     assert (np.diff(curve.clusters) == -1).all()
     for k, wcp, nmi in zip(curve.clusters, curve.wcp, curve.nmi, strict=True):
-        scored = score_movie(hac(tracks, Stop(clusters=int(k)), CONFIG, linkage=linkage), who, tracks.cannot_link)
-        assert (wcp, nmi) == pytest.approx((scored.wcp, scored.nmi))
+        scores = scored(hac(tracks, Stop(clusters=int(k)), CONFIG, linkage=linkage), who, tracks.cannot_link)
+        assert (wcp, nmi) == pytest.approx((scores.wcp, scores.nmi))
 
 
 @pytest.mark.parametrize("stop", [Stop(threshold=0.6), Stop(clusters=5)], ids=str)
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.merges])
 def test_what_a_method_came_to_lies_on_its_own_curve(name, stop):
     tracks, who = people(3)
-    scored = score_movie(METHODS[name].cluster(tracks, stop, CONFIG), who, tracks.cannot_link)
-    curve = k_curve(METHODS[name].merges(tracks, stop, CONFIG), who)
-    (at,) = np.flatnonzero(curve.clusters == scored.clusters)
-    assert (curve.wcp[at], curve.nmi[at]) == pytest.approx((scored.wcp, scored.nmi))
+    method = METHODS[name]
+    assert method.merges
+    scores = scored(method.cluster(tracks, stop, CONFIG), who, tracks.cannot_link)
+    curve = k_curve(method.merges(tracks, stop, CONFIG), who)
+    (at,) = np.flatnonzero(curve.clusters == scores.clusters)
+    assert (curve.wcp[at], curve.nmi[at]) == pytest.approx((scores.wcp, scores.nmi))
 
 
 def test_tracks_that_nobody_named_cluster_and_count_for_nothing():
@@ -52,9 +54,9 @@ def test_tracks_that_nobody_named_cluster_and_count_for_nothing():
     curve = curve_of(tracks, who)
     assert curve.clusters[0] == 30
     for k in range(4, 40):
-        scored = score_movie(hac(tracks, Stop(clusters=k), CONFIG), who, [])
-        (at,) = np.flatnonzero(curve.clusters == scored.clusters)
-        assert curve.wcp[at] == pytest.approx(scored.wcp) or curve.nmi[at] == pytest.approx(scored.nmi)
+        scores = scored(hac(tracks, Stop(clusters=k), CONFIG), who, [])
+        (at,) = np.flatnonzero(curve.clusters == scores.clusters)
+        assert curve.wcp[at] == pytest.approx(scores.wcp) or curve.nmi[at] == pytest.approx(scores.nmi)
 
 
 def test_unknown_tracks_count_as_in_the_scores_of_a_clustering():
@@ -64,9 +66,9 @@ def test_unknown_tracks_count_as_in_the_scores_of_a_clustering():
     for k in (36, 12, 5):
         labels = np.full(40, -1)
         labels[seen] = hac(tracks.take(seen), Stop(clusters=k), CONFIG)
-        scored = score_movie(labels, who, [])
-        (at,) = np.flatnonzero(curve.clusters == scored.clusters)
-        assert (curve.wcp[at], curve.nmi[at]) == pytest.approx((scored.wcp, scored.nmi))
+        scores = scored(labels, who, [])
+        (at,) = np.flatnonzero(curve.clusters == scores.clusters)
+        assert (curve.wcp[at], curve.nmi[at]) == pytest.approx((scores.wcp, scores.nmi))
 
 
 def test_thinning_keeps_the_small_ks_and_the_ends():

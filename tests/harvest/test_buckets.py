@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import s3fs
@@ -135,7 +136,7 @@ def test_a_bucket_that_goes_down_in_the_middle_of_a_commit_shows_what_was_there_
     bucket: Bucket, tmp_path: Path, at: str
 ) -> None:
     dataset, local = small_dataset.make(f"{bucket.url}/dataset"), small_dataset.make(tmp_path / "dataset")
-    anew = ("lonely", "h5", small_dataset.SHOTS, [], [], {})
+    anew: tuple[Any, ...] = ("lonely", "h5", small_dataset.SHOTS, [], [], {})
     before, movies = dataset.store.files("shards"), dataset.snapshot().movies
     bucket.refuse(-1, at)
     with pytest.raises(DatasetError, match=f"{bucket.url}.*AWS_ENDPOINT_URL"):

@@ -24,7 +24,7 @@ def six_people() -> np.ndarray:
     spec = importlib.util.find_spec("insightface")
     assert spec is not None
     folder = Path(next(iter(spec.submodule_search_locations or [])))
-    return cv2.cvtColor(cv2.imread(str(folder / "data/images/t1.jpg")), cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(cv2.imread(str(folder / "data/images/t1.jpg")), cv2.COLOR_BGR2RGB))
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +234,7 @@ def test_detections_and_embeddings_are_those_of_insightface(models: FaceModels, 
     from insightface.app import FaceAnalysis
 
     frame = six_people()
-    height, width = input_size(*frame.shape[:2], DetectConfig().side)
+    height, width = input_size(frame.shape[0], frame.shape[1], DetectConfig().side)
     usual = FaceAnalysis(
         str(pack_folder), allowed_modules=["detection", "recognition"], providers=["CPUExecutionProvider"]
     )

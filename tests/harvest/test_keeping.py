@@ -4,6 +4,7 @@ import os
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -65,11 +66,11 @@ class History:
     def harvest(self, movie: str, version: int) -> None:
         rows = {name: SCHEMAS[name].empty_table() for name in ("tracks", "faces", "links")}
         rows["shots"] = rows_table("shots", [{"movie_id": movie, "shot_id": i} for i in range(version + 1)])
-        ids = {"content_hash": "c", "config_hash": "g", "models": "p", "models_hash": "m", "embedding_size": 2}
+        ids: dict[str, Any] = {"content_hash": "c", "config_hash": "g", "models": "p", "models_hash": "m"}
         facts = MovieFacts(uri="x", fps=25, frames=1, duration_s=1)
         stamp = SourceStamp(size=1, modified="1")
-        times = {"movie_id": movie, "harvest_id": f"h{version}", "facts": facts, "stamp": stamp}
-        commit_movie(self.dataset.store, rows, self.at.isoformat(), **ids, **times)
+        times: dict[str, Any] = {"movie_id": movie, "harvest_id": f"h{version}", "facts": facts, "stamp": stamp}
+        commit_movie(self.dataset.store, rows, self.at.isoformat(), embedding_size=2, **ids, **times)
         self.versions[movie] = f"h{version}"
 
     def cluster(self, movie: str, number: int) -> None:

@@ -20,7 +20,8 @@ def landmarks(yaw: float, pitch: float, roll: float = 0) -> np.ndarray:
     turn = np.array([(np.cos(y), 0, -np.sin(y)), (0, 1, 0), (np.sin(y), 0, np.cos(y))])
     nod = np.array([(1, 0, 0), (0, np.cos(p), np.sin(p)), (0, -np.sin(p), np.cos(p))])
     tilt = np.array([(np.cos(r), -np.sin(r), 0), (np.sin(r), np.cos(r), 0), (0, 0, 1)])
-    return (HEAD @ (tilt @ nod @ turn).T)[None, :, :2] + 200
+    seen: np.ndarray = HEAD @ (tilt @ nod @ turn).T
+    return seen[None, :, :2] + 200
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def frame_of(path: Path, number: int) -> np.ndarray:
     video = cv2.VideoCapture(str(path))
     for _ in range(number + 1):
         _, frame = video.read()
-    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
 
 
 def test_two_people_who_face_each_other_look_to_opposite_sides(models: FaceModels, clips: Path) -> None:

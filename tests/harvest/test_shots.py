@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -175,7 +176,7 @@ def test_a_movie_shorter_than_the_window_has_one_shot(hamilton: Frames, count: i
     assert [frame.begins for frame in marked] == (["start"] + [None] * (count - 1))[:count]
 
 
-def score_marks(marked: list[MarkedFrame], truth: dict[str, list]) -> tuple[np.ndarray, np.ndarray]:
+def score_marks(marked: list[MarkedFrame], truth: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Found, true and reported number of cuts, and of dissolves; a dissolve counts where the spans overlap within 1."""
     spans = [tuple(span) for span in truth["dissolves"]]
     true_cuts = set(truth["starts"]) - {0} - {first for first, _ in spans}

@@ -125,7 +125,8 @@ def test_where_a_seek_does_not_lead_to_a_frame_it_is_decoded_from_the_first(
     folder: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
     path = encode(folder / f"fallback_{wrong[:5]}", ENCODINGS["Matroska with B-frames"], FRAMES)
-    decoded, keys = ForwardStream._frames, []
+    decoded = ForwardStream._frames
+    keys: list[int | None] = []
 
     def frames(stream: ForwardStream, start: int, key: int | None) -> Iterator[av.VideoFrame]:
         keys.append(key)
@@ -136,7 +137,7 @@ def test_where_a_seek_does_not_lead_to_a_frame_it_is_decoded_from_the_first(
 
     monkeypatch.setattr(ForwardStream, "_frames", frames)
     assert numbers(open_video(path), 200, 3) == [(200, 200), (201, 201), (202, 202)]
-    assert keys[-2] > 0
+    assert (keys[-2] or 0) > 0
     assert keys[-1] is None
 
 
@@ -214,9 +215,10 @@ def trim(whole: Path, path: Path, first_key: int, first_shown: int) -> Path:
     with av.open(str(whole)) as source, av.open(str(path), "w") as target:
         stream = source.streams.video[0]
         copy = target.add_stream_from_template(stream)
+        assert stream.time_base is not None
         frame_ticks = int(1 / videos.RATE / stream.time_base)
         for packet in source.demux(stream):
-            if packet.dts is None or packet.pts < first_key * frame_ticks:
+            if packet.dts is None or packet.pts is None or packet.pts < first_key * frame_ticks:
                 continue
             packet.pts -= first_shown * frame_ticks
             packet.dts -= first_shown * frame_ticks

@@ -84,6 +84,7 @@ def encode(path: Path, encoding: Encoding, frames: int = 240) -> Path:
     path = path.with_suffix("." + encoding.suffix)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(encoding.codec, rate=RATE, options=encoding.options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, encoding.clock)
         for number, tick in enumerate(ticks(frames, encoding)):

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 import yaml
+from typer.core import TyperGroup
 
 from workflows.cli import app
 from workflows.config import Config, load_config
@@ -99,11 +100,12 @@ def parse(arguments: list[str]) -> Config:
     Raises what the command line raises: no such command, option or value.
     """
     command, context, rest = typer.main.get_command(app), None, arguments
-    while hasattr(command, "commands"):
+    while isinstance(command, TyperGroup):
         context = command.make_context("castmine", list(rest), parent=context)
         if not (context._protected_args or context.args):
             return load_config()  # castmine --version
-        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert command, name
+        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found, name
+        command = found
     context = command.make_context(name, list(rest), parent=context)
     return load_config(None, context.params.get("set_") or [])

@@ -137,7 +137,7 @@ def turn(machine: Path) -> None:
     (machine / "castmine.logrotate").chmod(0o644)
     before = log(machine).read_text()
     command = [logrotate, "--force", "--state", machine / "state", machine / "castmine.logrotate"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert log(machine).read_text() == ""
     kept = subprocess.run(["gzip", "-dc", f"{log(machine)}.1.gz"], capture_output=True, text=True, check=True)

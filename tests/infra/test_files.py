@@ -41,11 +41,11 @@ def of_kind(kind: str) -> list[dict[str, Any]]:
 
 def cluster() -> dict[str, Any]:
     (found,) = of_kind("RayCluster")
-    return found["spec"]
+    return dict(found["spec"])
 
 
 def launched() -> dict[str, Any]:
-    return yaml.safe_load((INFRA / "ray/cluster.yaml").read_text())
+    return dict(yaml.safe_load((INFRA / "ray/cluster.yaml").read_text()))
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ class Head:
     environment: dict[str, str]
 
     def submit(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
-        script = [ROOT / "infra/ray/submit.sh", *map(str, arguments)]
+        script = [str(ROOT / "infra/ray/submit.sh"), *map(str, arguments)]
         return subprocess.run(script, env=self.environment, capture_output=True, text=True, timeout=300, check=False)
 
     def package(self) -> Path:
@@ -70,7 +70,7 @@ def head() -> Iterator[Head]:
         "object-store-memory": 150 * 2**20,
         "temp-dir": folder,
     }
-    command = [RAY, "start", "--head", "--block", "--dashboard-host=127.0.0.1"]
+    command = [str(RAY), "start", "--head", "--block", "--dashboard-host=127.0.0.1"]
     command += [f"--{name}={value}" for name, value in options.items()]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as distributed
-import torch.multiprocessing as multiprocessing
 from safetensors.torch import load_file, save_file
+from torch.multiprocessing.spawn import start_processes
 
 from tests.train.pair_rows import PairRows
 from train.batches import ArrayRows, FaceRows
@@ -96,7 +96,7 @@ def folder(tmp_path_factory):
     # 4 s each, and a training takes 0.2.
     set_forkserver_preload([__name__, "torch._dynamo"])
     for count in MANY:
-        multiprocessing.start_processes(worker, (count, str(path)), nprocs=count, start_method="forkserver")
+        start_processes(worker, (count, str(path)), nprocs=count, start_method="forkserver")
     return Path(path)
 
 

@@ -78,7 +78,8 @@ def test_the_same_generator_gives_the_same_pairs():
 
 def by_rank(faces, pairs_wanted):
     """SSiam and pseudo-RF over all faces, one sentence a line: positives and negatives as (i, j), i < j."""
-    faces, found = unit(faces), ({}, {})
+    faces = unit(faces)
+    found: tuple[dict[tuple[int, int], float], ...] = ({}, {})
     for face in range(len(faces)):
         others = [(1 - float(faces[face] @ faces[other]), other) for other in range(len(faces)) if other != face]
         for kind, (distance, other) in enumerate((min(others), max(others, key=lambda o: (o[0], -o[1])))):

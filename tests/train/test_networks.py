@@ -8,7 +8,7 @@ from torch import nn
 from harvest.errors import DatasetError
 from train.config import NetworkConfig
 from train.layers import GlobalBatchNorm, Place, RowDropout
-from train.networks import build_network, embed_rows
+from train.networks import SharedNetwork, build_network, embed_rows
 
 FC = [nn.Linear, nn.ReLU, GlobalBatchNorm]
 LAYERS = {
@@ -24,6 +24,7 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_name_stands_for_the_layers_of_its_paper(name, size):
     network = build_network(NetworkConfig(name=name), size)
+    assert isinstance(network, SharedNetwork)
     layers = list(network.network.layers)
     kinds, widths = LAYERS[name]
     assert [type(layer) for layer in layers] == kinds
@@ -38,6 +39,7 @@ def test_a_name_stands_for_the_layers_of_its_paper(name, size):
 
 def test_sigmoid_takes_the_place_of_relu():
     network = build_network(NetworkConfig(activation="sigmoid"), 8)
+    assert isinstance(network, SharedNetwork)
     assert [type(layer) for layer in network.network.layers][:2] == [nn.Linear, nn.Sigmoid]
 
 

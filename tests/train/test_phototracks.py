@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cluster.constraints import Stop
-from cluster.metrics import score_corpus, score_movie
 from cluster.movie import cluster_movie
 from harvest.errors import TooLittleDataError
+from tests.cluster.scored import scored, scored_corpus
 from tests.train.fitted import as_trained, closed_form
 from tests.train.fitted import base as base_of
 from tests.train.tracks import phototracks
@@ -65,8 +65,8 @@ def score(dev, stop, embed=lambda means: means, of_movie=None):
     for movie in dev.values():
         rows = of_movie(movie) if of_movie else embed(movie.means)
         cast = cluster_movie(rows, movie.links, stop(movie))
-        scores.append(score_movie(cast.labels, movie.identities, movie.links))
-    return score_corpus(scores)
+        scores.append(scored(cast.labels, movie.identities, movie.links))
+    return scored_corpus(scores)
 
 
 def known(movie):

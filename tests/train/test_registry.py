@@ -1,11 +1,11 @@
 """The model folder: what is saved is what is loaded, and nothing half-written is ever seen."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-import train.registry
 from harvest.errors import DatasetError
 from train.centring import CentringSums, fit_centring
 from train.config import NetworkConfig, TrainConfig
@@ -44,6 +44,7 @@ def card(**changes):
 def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
     save_model(tmp_path / "model", SUBSPACE, card())
     model = load_model(tmp_path / "model")
+    assert isinstance(model.embedding, Subspace)
     assert model.embedding.V.tobytes() == SUBSPACE.V.tobytes()
     assert model.embedding.mean.tobytes() == SUBSPACE.mean.tobytes()
     assert model.card.model_copy(update={"weights_sha256": ""}) == card()
@@ -54,6 +55,7 @@ def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
 def test_a_model_that_centres_faces_is_the_same_after_loading_and_takes_no_means(tmp_path):
     faces = [np.exp(RNG.normal()) * RNG.normal(size=(n, 6)) for n in (3, 4, 9, 5)]
     centring = fit_centring(CentringSums.of(faces, 1))
+    assert centring is not None
     save_model(tmp_path / "model", replace(SUBSPACE, centring=centring), card())
     model = load_model(tmp_path / "model")
     assert model.takes_faces
@@ -95,7 +97,7 @@ def test_a_crash_while_writing_leaves_the_old_model_and_nothing_else(tmp_path, m
     def crash(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train.registry.os, "fsync", crash)
+    monkeypatch.setattr(os, "fsync", crash)
     with pytest.raises(KeyboardInterrupt):
         save_model(tmp_path / "model", SUBSPACE, card(threshold=0.5))
     assert load_model(tmp_path / "model").card.threshold == 0.83

@@ -99,7 +99,7 @@ def test_without_both_kinds_of_pairs_there_is_no_figure(names: list[str | None])
 
 def test_an_embedding_with_nan_is_an_error_not_a_figure() -> None:
     with pytest.raises(DatasetError, match="NaN"):
-        verify_pairs([[1, 0], [np.nan, 1], [0, 1]], ["a", "a", "b"], CONFIG)
+        verify_pairs(np.array([[1, 0], [np.nan, 1], [0, 1]]), ["a", "a", "b"], CONFIG)
 
 
 def test_each_movie_has_the_same_weight_however_many_pairs_it_has() -> None:

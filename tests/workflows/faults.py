@@ -1,5 +1,6 @@
 """Doing harm to a harvest, and comparing what it leaves with what is left where nothing went wrong."""
 
+import math
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -106,8 +108,12 @@ def workers() -> list[int]:
 
 def computed_s(pid: int) -> float:
     """Seconds that a process has computed so far."""
-    user, system = (_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split() or [0] * 13)[11:13]
+    user, system = (_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split() or ["0"] * 13)[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _computed_or_gone(pid: int, seconds: float) -> bool:
+    return pid not in workers() or computed_s(pid) > seconds
 
 
 def how_far(dataset: Path) -> str:
@@ -118,7 +124,7 @@ def how_far(dataset: Path) -> str:
 
 def _ancestors(pid: int) -> Iterator[int]:
     while pid > 1:
-        pid = int((_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split() or [0, 0])[1])
+        pid = int((_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split() or ["0", "0"])[1])
         yield pid
 
 
@@ -176,7 +182,7 @@ def _harvest_and_kill(
     process = castmine.start(*undisturbed.command(dataset, *PATIENT))
     while waiting and wait_for(lambda: workers() or process.poll() is not None) and process.poll() is None:
         worker, instant = chance.choice(workers() or [0]), chance.uniform(*INSTANTS_S)
-        wait_for(lambda victim=worker, at=instant: victim not in workers() or computed_s(victim) > at)
+        wait_for(partial(_computed_or_gone, worker, instant))
         if process.poll() is not None or worker not in workers():
             continue
         kind = waiting.pop()
@@ -185,7 +191,7 @@ def _harvest_and_kill(
         os.kill(pid, signal.SIGKILL)
         if kind == "driver":
             break
-        wait_for(lambda victim=pid: victim not in workers())
+        wait_for(partial(_computed_or_gone, pid, math.inf))
         undisturbed.assert_readable(dataset)
     said, wrong = process.communicate(timeout=300)
     assert process.returncode in (0, -signal.SIGKILL), said + wrong

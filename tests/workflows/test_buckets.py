@@ -49,7 +49,7 @@ def test_a_bucket_that_goes_down_in_mid_run_costs_a_second_run_and_nothing_else(
     castmine: Castmine, bucket: Bucket, harvested: Harvested, at: str
 ) -> None:
     root = f"{bucket.url}/dataset"
-    command = ("harvest", harvested.corpus, "--dataset", root, "--models", harvested.models)
+    command: tuple[object, ...] = ("harvest", harvested.corpus, "--dataset", root, "--models", harvested.models)
     command += ("--workers", 1, "--segment-minutes", 0.05)
     process = castmine.start(*command, RAY_ADDRESS="local", AWS_MAX_ATTEMPTS="2")
     store = Store(root)

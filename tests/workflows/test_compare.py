@@ -87,6 +87,7 @@ def test_a_run_has_the_scores_of_its_movies(root: str, tmp_path: Path) -> None:
     for run in comparison.runs:
         for movie, truth in zip(run.movies, comparison.truths, strict=True):
             scored = score_movie(movie.labels, truth.names, truth.cannot_link, truth.frames)
+            assert scored is not None
             assert movie.metrics == scored
             assert movie.right.mean() == pytest.approx(scored.wcp)
         assert run.overall

@@ -57,7 +57,7 @@ def test_what_would_fail_again_as_it_is_is_named_and_not_counted(config: Config,
     places = config.corpus.model_copy(update={"models": str(pack_folder), "train": False})
     config = config.model_copy(update={"corpus": places})
     dataset, movies = Dataset.create(str(places.dataset)), list_corpus(str(places.movies))
-    planned = plan_harvest(movies, dataset, find_pack(places.models), config, Selection()).states["street"]
+    planned = plan_harvest(movies, dataset, find_pack(str(pack_folder)), config, Selection()).states["street"]
     said = ("street", planned.movie.uri, "probe", "VideoDecodeError", "not a video", 1)
     note_failure(dataset.store, *said, tried_with=planned.tried_with)
     estimate, reasons = plan_corpus(config, Choice())
@@ -78,10 +78,11 @@ def test_an_estimate_counts_the_start_and_names_the_movies_of_which_nobody_knows
     store = Dataset.create(str(places.dataset)).store
     done = {"m": MovieProgress(state="done", frames=3000, total=3000, duration_s=120)}
     held = Usage(workers=2, worker_s=100)  # 50 s each: 10 s to start, 5 to load, 35 at work on 60 s of film
-    with JournalWriter(store, "corpus", str(places.movies), places.models, config.run) as journal:
+    with JournalWriter(store, "corpus", str(places.movies), str(pack_folder), config.run) as journal:
         journal.say(movies=done, frames=3000, start_s=18.0, stages={"start": 20, "load": 10}, usage=held)
     estimate, reasons = plan_corpus(config, Choice())
-    assert (estimate.unknown, estimate.start_s, estimate.rate) == (("half",), 23, pytest.approx(120 / 70))
+    assert (estimate.unknown, estimate.start_s) == (("half",), 23)
+    assert estimate.rate == pytest.approx(120 / 70)
     assert estimate.wall_s == pytest.approx(estimate.hours * 3600 / (120 / 70) / 2 + 23)
     with out.capture() as printed:
         corpus_plan(estimate, reasons)
@@ -93,7 +94,7 @@ def test_an_estimate_counts_the_start_and_names_the_movies_of_which_nobody_knows
     estimate, _ = plan_corpus(many, Choice())
     assert (estimate.segments, estimate.workers, estimate.at_work) == (3, 8, 3)
     assert estimate.wall_s == pytest.approx(estimate.hours * 3600 / (120 / 70) / 3 + 23), "five have nothing to do"
-    with JournalWriter(store, "corpus", str(places.movies), places.models, config.run) as journal:
+    with JournalWriter(store, "corpus", str(places.movies), str(pack_folder), config.run) as journal:
         journal.say(movies=done, frames=3000, usage=held)  # as runs were noted before their start was
     estimate, _ = plan_corpus(config, Choice())
     assert (estimate.start_s, estimate.rate) == (None, 1.2)

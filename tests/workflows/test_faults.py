@@ -103,7 +103,7 @@ class FaultyReader:
     def __init__(self, reader: VideoReader, fault: str) -> None:
         self.facts, self._reader, self._fault = reader.facts, reader, fault
 
-    def frames(self, start: int) -> Iterator[tuple[int, object]]:
+    def frames(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
         for index, image in self._reader.frames(start):
             if index == 100:
                 self._leak = np.ones(3 * 2**25) if self._fault == "swells" else None
@@ -114,7 +114,7 @@ class FaultyReader:
 class FaultyWorker(HarvestWorker):
     """Fails in movies whose name says so, each time or only in the first process that gets there."""
 
-    def _open(self, path):  # type: ignore[no-untyped-def]
+    def _open(self, path: str) -> VideoReader:
         reader = super()._open(path)
         fault, _, when = Path(path).stem.partition("-")
         marker = Path(path).with_suffix(".failed")
@@ -156,21 +156,24 @@ def test_a_decoder_that_hangs_or_swells_is_killed_and_tried_again_and_at_last_a_
         assert_harvested_alike(dataset, name, harvested)
 
 
-class BrokenSeekWorker(HarvestWorker):
+class BrokenSeekReader:
     """Decodes rightly from frame 0 only: every seek is one frame off, or ends in an error."""
 
-    def _open(self, path):  # type: ignore[no-untyped-def]
-        reader = super()._open(path)
-        right = reader.frames
+    def __init__(self, reader: VideoReader, path: Path) -> None:
+        self.facts, self._reader, self._path = reader.facts, reader, path
 
-        def frames(start: int) -> Iterator[tuple[int, object]]:
-            if start and Path(path).stem == "error":
-                raise VideoDecodeError(f"{path}: no frame {start}")
-            shift = 1 if start else 0
-            return ((index - shift, image) for index, image in right(start + shift))
+    def frames(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
+        if start and self._path.stem == "error":
+            raise VideoDecodeError(f"{self._path}: no frame {start}")
+        shift = 1 if start else 0
+        return ((index - shift, image) for index, image in self._reader.frames(start + shift))
 
-        reader.frames = frames
-        return reader
+
+class BrokenSeekWorker(HarvestWorker):
+    """Reads so."""
+
+    def _open(self, path: str) -> VideoReader:
+        return BrokenSeekReader(super()._open(path), Path(path))
 
 
 @pytest.mark.slow

@@ -63,8 +63,13 @@ def run(one: Job, notes: Path, mark: str, losses: int, meanwhile: Callable[[], N
     actor = on(mark, Waiter)
     ended: list[Any] = []
     limits = Limits(attempts=1, stall_s=30 * STALL_S, start_s=60, losses=losses)
+
+    def take(_: Job, result: Any) -> list[Job]:
+        ended.append(result)
+        return []
+
     Pool(lambda: actor.remote(str(notes)), 1, limits).run(
-        [one], lambda _, result: ended.append(result) or [], lambda units: meanwhile() if notes.exists() else None
+        [one], take, lambda units: meanwhile() if notes.exists() else None
     )
     (end,) = ended
     return end

@@ -10,7 +10,7 @@ import pytest
 from harvest.corpus import Movie
 from harvest.dataset.commit import commit_movie, note_failure
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieFacts
+from harvest.dataset.records import MovieFacts, SourceStamp
 from harvest.dataset.schema import HARVEST_TABLES, SCHEMAS
 from harvest.errors import CorpusError, MovieOutOfReachError, VideoDecodeError
 from harvest.faces import Pack
@@ -125,11 +125,13 @@ def test_what_a_run_takes_on(
 
 def test_each_file_is_looked_at_once(dataset: Dataset, movie: Movie, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[str] = []
-    real = source_stamp
+
+    def noted(uri: str) -> SourceStamp:
+        looked_at.append(uri)
+        return source_stamp(uri)
+
     for place in ("plan", "quarantine"):
-        monkeypatch.setattr(
-            f"workflows.harvest.{place}.source_stamp", lambda uri: looked_at.append(uri) or real(uri), raising=False
-        )
+        monkeypatch.setattr(f"workflows.harvest.{place}.source_stamp", noted, raising=False)
     os.utime(movie.uri, (1, 1))  # a new file, which is to be done
     assert state(movie, dataset) == "todo"
     assert looked_at == [movie.uri]

@@ -415,7 +415,7 @@ def test_how_a_run_stands_is_one_line(said: dict[str, object], silent_s: float |
 
 def test_the_journal_may_be_asked_while_the_driver_goes_on() -> None:
     first, state = (MovieState(Movie(name, f"{name}.mp4"), total=100) for name in "lm")
-    first.seconds["decode"] = 1.0  # from the second movie on, sums are added up in Python
+    first.seconds.update({"decode": 1.0})  # from the second movie on, sums are added up in Python
     watch = HarvestWatch({"l": first, "m": state})
     failed: list[BaseException] = []
 
@@ -431,7 +431,7 @@ def test_the_journal_may_be_asked_while_the_driver_goes_on() -> None:
     number = 0
     while asking.is_alive():
         number += 1
-        state.seconds[f"stage {number % 5000}"] += 1.0
+        state.seconds.update({f"stage {number % 5000}": 1.0})
         watch({f"m: frames {number}-": 1.0}, Usage(workers=1))
         if number % 5000 == 0:
             state.seconds.clear()

@@ -14,6 +14,7 @@ from harvest.dataset.store import Store
 from harvest.errors import MovieOutOfReachError
 from harvest.faces import find_pack
 from harvest.segments import Segment, plan_segments
+from harvest.video import VideoReader
 from tests.conftest import shared
 from workflows.config import load_config
 from workflows.harvest import worker as module
@@ -47,7 +48,7 @@ def test_a_movie_that_is_replaced_during_its_harvest_leaves_no_segment(
     probe = worker.probe(movie)
     opened = worker._open
 
-    def opened_and_replaced(path: str):  # type: ignore[no-untyped-def]
+    def opened_and_replaced(path: str) -> VideoReader:
         reader = opened(path)
         shutil.copyfile(shared("clips/street.mp4"), f"{path}.new")
         os.replace(f"{path}.new", path)

@@ -13,7 +13,7 @@ from tests.cluster.adapt.movies import made_up, one_track
 from train.config import CalibrationConfig, NetworkConfig, RankedPairsConfig, TrackPairsConfig
 from train.fit import FitState
 from train.masks import FacePairs
-from train.networks import build_network
+from train.networks import SharedNetwork, build_network
 
 CONFIG = AdaptConfig(
     tsiam=TsiamConfig(epochs=4, batch=64),
@@ -98,6 +98,7 @@ def test_tsiam_trains_on_the_pairs_of_the_rule_drawn_anew_each_epoch():
 def test_ssiam_ranks_a_steps_faces_among_themselves(ranking):
     faces, _, _ = made_up()
     network = build_network(NetworkConfig(name="ssiam"), 16)
+    assert isinstance(network, SharedNetwork)
     config = SsiamConfig(ranking=ranking, pairs=RankedPairsConfig(pairs=4))
     chosen = np.arange(0, 120, 3)
     batch, (must, cannot) = RankedRows(faces, config, 0, network).take(chosen, 0)
