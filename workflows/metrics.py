@@ -22,12 +22,12 @@ def _gauge(name: str, meaning: str) -> Gauge:
 
 
 def count_segment(frames: int, faces: int) -> None:
-    """A worker has harvested a segment: so many source frames and faces."""
+    """A worker has harvested a segment: so many source frames and detected faces."""
     _counter("segments", "Segments harvested").inc(1)
     if frames:
         _counter("frames", "Source frames harvested").inc(frames)
     if faces:
-        _counter("faces", "Faces of tracks that were kept").inc(faces)
+        _counter("faces", "Detected faces of tracks that were kept").inc(faces)
 
 
 def count_stages(seconds: Mapping[str, float]) -> None:

@@ -21,7 +21,7 @@ from harvest.dataset.records import (
     file_name,
     movie_record_path,
 )
-from harvest.dataset.schema import DERIVED_TABLES, HARVEST_TABLES, SCHEMA_VERSION, SCHEMAS
+from harvest.dataset.schema import COUNTED_AS, DERIVED_TABLES, HARVEST_TABLES, SCHEMA_VERSION, SCHEMAS
 from harvest.dataset.snapshot import Snapshot
 from harvest.dataset.store import Store
 from harvest.errors import DatasetError
@@ -199,7 +199,7 @@ def movies_table(records: list[MovieRecord]) -> pa.Table:
         {
             **record.model_dump(include=set(SCHEMAS["movies"].names)),
             **record.facts.model_dump(),
-            **{table: record.rows(table) for table in HARVEST_TABLES},
+            **{told: record.rows(table) for table, told in COUNTED_AS.items()},
             "drops": list(record.drops.items()),
         }
         for record in records

@@ -124,7 +124,7 @@ _DOCUMENTED_ONLY: dict[str, list[Column]] = {
         ("embedding_size", pa.int32(), "d of this movie's embeddings"),
         ("shots", pa.int64(), "number of shots"),
         ("tracks", pa.int64(), "number of tracks"),
-        ("faces", pa.int64(), "number of faces, interpolated ones included"),
+        ("boxes", pa.int64(), "number of rows in `faces`: detected faces, and boxes interpolated between them"),
         ("links", pa.int64(), "number of cannot-link pairs"),
         ("drops", pa.map_(pa.string(), pa.int64()), "detections and tracks dropped, by reason"),
         ("committed_at", pa.string(), "when the harvest was committed, UTC"),
@@ -155,6 +155,9 @@ TABLE_DOCS = {
 
 HARVEST_TABLES = ("shots", "tracks", "faces", "links")
 """Tables with one shard a movie, named by the movie's commit record."""
+COUNTED_AS = {"shots": "shots", "tracks": "tracks", "faces": "boxes", "links": "links"}
+"""What the rows of a harvest table are called where users are told their number: a row of `faces` may be an
+interpolated box, and a face is a detected one wherever faces are counted."""
 DERIVED_TABLES = ("tracklets", "clusters", "labels")
 """Tables made from a harvest, with a record of their own per run and movie."""
 DERIVED_FILES = ("adaptations",)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harvest.dataset.commit import note_failure, put_movie_record
 from harvest.dataset.read import Dataset
+from harvest.dataset.schema import COUNTED_AS
 from tests.workflows.conftest import Castmine, Harvested
 from workflows.card.facts import gather
 from workflows.card.markdown import card
@@ -17,8 +18,8 @@ def test_a_card_says_what_was_harvested_with_what_and_what_is_owed(
     text = (tmp_path / "CARD.md").read_text()
     record = Dataset.open(harvested.dataset).record("hamilton")
     assert record
-    for table in ("shots", "tracks", "faces", "links"):
-        assert f"| {table} | {record.rows(table):,} |" in text
+    for table, told in COUNTED_AS.items():
+        assert f"| {told} | {record.rows(table):,} |" in text
     assert f"| scrfd25\\_mbf | `{record.models_hash}` | 128 | `{record.config_hash}` | 1 |" in text
     assert f"| track: short | {record.drops['track: short']} |" in text
     assert "Licence of scrfd25\\_mbf: not known to castmine" in text

@@ -14,6 +14,7 @@ from harvest.corpus import Movie, list_corpus
 from harvest.dataset.commit import note_failure, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import staging_folder
+from harvest.dataset.schema import COUNTED_AS
 from harvest.faces import find_pack
 from harvest.identity import source_stamp
 from tests.workflows.conftest import Castmine, Harvested, digests
@@ -53,7 +54,9 @@ def test_a_clip_is_harvested_and_counted(harvested: Harvested) -> None:
     record = Dataset.open(harvested.dataset).record("hamilton")
     assert record
     assert (movie["state"], movie["shots"], movie["decoded_frames"]) == ("done", 4, 275)
-    assert {name: movie[name] for name in record.shards} == {name: s.rows for name, s in record.shards.items()}
+    assert {told: movie[told] for told in COUNTED_AS.values()} == {
+        COUNTED_AS[name]: shard.rows for name, shard in record.shards.items()
+    }
     assert movie["tracks"] >= 4
     assert movie["links"] >= 4
     assert movie["drops"]["track: short"] > 0
@@ -62,14 +65,14 @@ def test_a_clip_is_harvested_and_counted(harvested: Harvested) -> None:
     assert not (harvested.dataset / staging_folder("hamilton")).exists(), "what waited is gone"
 
 
-def test_what_is_told_as_dropped_are_detections_which_stand_beside_faces() -> None:
+def test_what_is_told_as_dropped_are_detections_which_stand_beside_boxes() -> None:
     """Not those of a dropped track and the track once more."""
     drops = {"detection: small": 5, "detection: in a short track": 41, "track: short": 7}
     rows = {"shots": 4, "tracks": 7, "links": 7, "faces": 509}
     with out.capture() as said:
         printed(HarvestSummary([MovieState(Movie("hamilton", "h.mp4"), "done", rows=rows, drops=drops)], [], 1.0), "ds")
     head, _, line, *_ = (line.split() for line in said.get().splitlines() if line.strip())
-    assert head[-2:] == ["dropped", "detections"]
+    assert head[-3:] == ["boxes", "dropped", "detections"]
     assert line == ["hamilton", "4", "7", "7", "509", "46"]
 
 
@@ -77,6 +80,16 @@ def test_sql_finds_what_was_committed(castmine: Castmine, harvested: Harvested) 
     query = "SELECT movie_id, frames, shots, seekable, models FROM movies"
     answered = castmine("sql", query, "--dataset", harvested.dataset, "--format", "csv").out.split()
     assert answered == ["movie_id,frames,shots,seekable,models", "hamilton,275,4,true,scrfd25_mbf"]
+
+
+def test_where_faces_are_counted_they_are_detected_ones_and_boxes_the_interpolated_too(
+    castmine: Castmine, harvested: Harvested
+) -> None:
+    counts = ("(SELECT sum(faces) FROM tracks)", "(SELECT count(*) FROM faces WHERE detected)", "boxes")
+    query = f"SELECT {', '.join(counts)}, (SELECT count(*) FROM faces) FROM movies"
+    answered = castmine("sql", query, "--dataset", harvested.dataset, "--format", "csv").out.splitlines()[-1]
+    faces, detected, boxes, rows = map(int, answered.split(","))
+    assert faces == detected < boxes == rows
 
 
 def test_two_workers_and_many_segments_give_the_bytes_of_one(

@@ -142,7 +142,7 @@ def _learn(root: str, folder: Path, config: Config) -> tuple[str | None, list[st
 
 def _found(state: MovieState) -> str:
     rows = state.rows
-    text = f"{rows['shots']} shots, {rows['tracks']} tracks, {rows['links']} cannot-links, {rows['faces']} faces"
+    text = f"{rows['shots']} shots, {rows['tracks']} tracks, {rows['links']} cannot-links, {rows['faces']} boxes"
     return f"{text} (unchanged since the last run)" if state.state == "skipped" else text
 
 

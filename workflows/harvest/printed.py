@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
+from harvest.dataset.schema import COUNTED_AS
 from workflows.console import SHOWN, err, out, print_table, table_of
 from workflows.harvest.plan import MovieState
 from workflows.harvest.run import HarvestSummary
@@ -16,7 +17,7 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
     """The outcome of a harvest: a row per movie that was worked on, failures with their reason."""
     done = [movie for movie in summary.movies if movie.state == "done"]
     if done:
-        table = table_of("movie", "shots", "tracks", "cannot-links", "faces", "dropped detections")
+        table = table_of("movie", "shots", "tracks", "cannot-links", "boxes", "dropped detections")
         for movie in done[:SHOWN]:
             counts = [movie.rows[name] for name in ("shots", "tracks", "links", "faces")]
             table.add_row(Text(movie.movie.movie_id), *map(str, counts), str(_dropped_detections(movie)))
@@ -73,7 +74,7 @@ def _movie_json(movie: MovieState) -> dict[str, Any]:
         "movie_id": movie.movie.movie_id,
         "uri": movie.movie.uri,
         "state": movie.state,
-        **movie.rows,
+        **{COUNTED_AS[table]: rows for table, rows in movie.rows.items()},
         "drops": movie.drops,
         "seekable": movie.seekable,
         "decoded_frames": movie.frames,

@@ -141,7 +141,7 @@ class HarvestWorker:
                 )
             with self._stage("write"):
                 stage_segment(self._dataset.store, movie.movie_id, probe.harvest_id, segment, result, self._moved)
-            count_segment(int(self._units), result.tables["faces"].num_rows)
+            count_segment(int(self._units), sum(result.tables["tracks"]["faces"].to_pylist()))
             return SegmentReport(int(self._units), dict(self._seconds), peak_bytes())
 
     def finish(self, movie: Movie, probe: Probe, segments: Sequence[Segment]) -> MovieReport | None:
