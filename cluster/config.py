@@ -6,8 +6,7 @@ from pydantic import Field, PositiveInt
 
 from harvest.config import Section
 from train.config import CalibrationConfig, RankedPairsConfig, TrackPairsConfig
-from train.loss_config import BallConfig as BallLossConfig
-from train.loss_config import ContrastiveConfig
+from train.loss_config import BallLossConfig, ContrastiveConfig
 
 KFrom = Literal["threshold", "labels", "corpus"] | PositiveInt
 """Where the number of characters comes from."""

@@ -19,8 +19,8 @@ from harvest.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Cast:
-    """The characters of one movie."""
+class CastLabels:
+    """The character of each track of one movie, and how they came about."""
 
     labels: Integers
     """(n,) the character of each track: 0 holds the most tracks, 1 the next …; −1: Unknown."""
@@ -46,7 +46,7 @@ def cluster_movie(
     teacher: Sequence[npt.ArrayLike] | None = None,
     similarity: npt.ArrayLike | None = None,
     unknown: npt.ArrayLike | None = None,
-) -> Cast:
+) -> CastLabels:
     """Unit track embeddings (n, d), n ≥ 0, and cannot-link index pairs (m, 2) → the cast.
 
     `faces`: (n_i, d) of each track, for methods that need them, through the student of an adapted movie, then with
@@ -67,7 +67,7 @@ def cluster_movie(
     if len(seen):
         found[seen] = METHODS[method].cluster(tracks.take(seen) if len(seen) < len(tracks) else tracks, stop, config)
     labels = most_tracks_first(found)
-    return Cast(
+    return CastLabels(
         labels=labels,
         clusters=int(labels.max(initial=-1)) + 1,
         asked=stop.clusters,

@@ -16,7 +16,7 @@ from harvest.errors import ConfigError, TooLittleDataError
 from train.batches import Array, Part, TrainingRows, epoch_parts, validation_parts
 from train.collective import agreed, all_sum, rank, share_from_first, sum_gradients, workers
 from train.config import FitConfig
-from train.layers import Place
+from train.layers import BatchPlace
 from train.networks import Network
 from train.optimiser import build_optimiser, set_rates
 
@@ -158,7 +158,7 @@ class Fit:
 
     def _step(self, inputs: Array, targets: tuple[Array, ...], part: Part) -> Tensor:
         """One change of the weights; returns this worker's share of the loss."""
-        place = Place(self.config.seed, self.progress.step, part.first_row)
+        place = BatchPlace(self.config.seed, self.progress.step, part.first_row)
         self.optimiser.zero_grad()
         share: Tensor = self.loss(self.network(self._tensor(inputs), place), *map(self._tensor, targets))
         share.backward()  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from train.collective import all_sum, count_rows, workers
 
 
 @dataclass(frozen=True)
-class Place:
+class BatchPlace:
     """Where this worker's rows of a step stand."""
 
     seed: int
@@ -22,9 +22,9 @@ class Place:
     first_row: int = 0
     """Of this worker's rows, in the global batch."""
 
-    def spread(self, views: int) -> "Place":
+    def spread(self, views: int) -> "BatchPlace":
         """The same place where each row has become `views` rows."""
-        return Place(self.seed, self.step, self.first_row * views)
+        return BatchPlace(self.seed, self.step, self.first_row * views)
 
 
 class GlobalBatchNorm(nn.BatchNorm1d):
@@ -63,15 +63,17 @@ class RowDropout(nn.Module):
         self.rate = rate
         self.layer = layer
 
-    def forward(self, x: Tensor, place: Place | None) -> Tensor:
+    def forward(self, x: Tensor, place: BatchPlace | None) -> Tensor:
         """(n, w) → (n, w); in eval mode as it came. Raises ValueError without a place in training mode."""
         if not self.training or not self.rate:
             return x
         if place is None:
-            raise ValueError("dropout in training mode needs the place of its rows: network(rows, Place(seed, step))")
+            raise ValueError(
+                "dropout in training mode needs the place of its rows: network(rows, BatchPlace(seed, step))"
+            )
         return x * self._kept(len(x), x.shape[1], place).to(x) / (1 - self.rate)
 
-    def _kept(self, rows: int, width: int, place: Place) -> Tensor:
+    def _kept(self, rows: int, width: int, place: BatchPlace) -> Tensor:
         blocks = -(-width // 8)  # a step of Philox's counter gives 4 × 64 bits, here 8 × 32
         philox = np.random.Philox(
             key=np.array([place.seed, self.layer], dtype=np.uint64),

@@ -23,7 +23,7 @@ class ImpTripletConfig(Section):
     """λ: the weight of the pull †."""
 
 
-class BallConfig(Section):
+class BallLossConfig(Section):
     """Ball cluster learning."""
 
     pull: float = Field(default=4.0, ge=0)
@@ -65,7 +65,7 @@ class LossesConfig(Section):
 
     mvcorr: MvCorrConfig = MvCorrConfig()
     imptriplet: ImpTripletConfig = ImpTripletConfig()
-    ball: BallConfig = BallConfig()
+    ball: BallLossConfig = BallLossConfig()
     contrastive: ContrastiveConfig = ContrastiveConfig()
     ldml: LdmlConfig = LdmlConfig()
     triplet: TripletConfig = TripletConfig()

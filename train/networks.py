@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from harvest.errors import DatasetError
 from train.config import NetworkConfig
-from train.layers import GlobalBatchNorm, Place, RowDropout
+from train.layers import BatchPlace, GlobalBatchNorm, RowDropout
 from train.normalise import Floats, l2_normalised
 
 EMBED_ROWS = 8192
@@ -30,7 +30,7 @@ class Mlp(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.head, self.scale = head, scale
 
-    def forward(self, x: Tensor, place: Place | None = None, head: bool = True) -> Tensor:
+    def forward(self, x: Tensor, place: BatchPlace | None = None, head: bool = True) -> Tensor:
         """(n, d) → (n, D); with head=False what the layer before the head gives."""
         x = x * self.scale if self.scale != 1 else x
         for layer in self.layers[: len(self.layers) - (0 if head else self.head)]:
@@ -45,7 +45,7 @@ class SharedNetwork(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, rows: Tensor, place: Place | None = None) -> Tensor:
+    def forward(self, rows: Tensor, place: BatchPlace | None = None) -> Tensor:
         """(n, d) → (n, D), or (n, V, d) → (n, V, D)."""
         views = rows.shape[1:-1]
         flat = rows.reshape(-1, rows.shape[-1])
@@ -65,7 +65,7 @@ class BranchedNetwork(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
-    def forward(self, rows: Tensor, place: Place | None = None) -> Tensor:
+    def forward(self, rows: Tensor, place: BatchPlace | None = None) -> Tensor:
         """(n, M, d) → (n, M, D)."""
         return torch.stack([branch(rows[:, view], place) for view, branch in enumerate(self.branches)], dim=1)
 

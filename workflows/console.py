@@ -23,8 +23,10 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 HEARTBEAT_S = 60.0
 
-SHOWN = 30
-"""Movies printed in a table; of a larger corpus the first ones."""
+SHOWN_MOVIES = 30
+"""Movies, or remarks on them, printed one below the other; of more, the first ones."""
+NAMED_MOVIES = 20
+"""Movies named in one line; of more, the first ones."""
 
 
 class Meter:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from harvest.config import Section
-from workflows.console import SHOWN, counted, err, out, print_table, table_of
+from workflows.console import NAMED_MOVIES, SHOWN_MOVIES, counted, err, out, print_table, table_of
 
 if TYPE_CHECKING:  # a harvest, which prints its labels, does not load the importers
     from workflows.labels import LabelChange
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a harvest, which prints its labels, does not load the impor
 
 def imported(counts: list[ImportedCounts], dataset: str) -> None:
     table = table_of("movie", "tracks", "cannot-links", "labels")
-    for movie in counts[:SHOWN]:
+    for movie in counts[:SHOWN_MOVIES]:
         table.add_row(Text(movie.movie_id), str(movie.tracks), str(movie.links), str(movie.labels))
     print_table(table)
     if counts and not any(movie.links for movie in counts):
@@ -55,9 +55,9 @@ def remarked(changes: Sequence[LabelChange], file: Path) -> None:
 def _listed(title: str, remarks: Sequence[str], file: Path, style: str = "yellow") -> None:
     """The first of them, below a title; nothing where there are none."""
     if remarks:
-        more = f" (the first {SHOWN}; --json FILE has all)" if len(remarks) > SHOWN else ""
+        more = f" (the first {SHOWN_MOVIES}; --json FILE has all)" if len(remarks) > SHOWN_MOVIES else ""
         err.print(f"{title}{more}:", style=style, markup=False)
-    for text in remarks[:SHOWN]:
+    for text in remarks[:SHOWN_MOVIES]:
         err.print(f"{file}: {text}", style=style, markup=False)
 
 
@@ -77,7 +77,7 @@ def told_of_no_characters(report: Report, dataset: str) -> None:
     """Which sheets show no characters, as after a new harvest; nothing where all do."""
     names = report.unclustered
     if names:
-        shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+        shown = ", ".join(names[:NAMED_MOVIES]) + (", …" if len(names) > NAMED_MOVIES else "")
         told = "no movie is clustered" if len(names) == len(report.sheets) else f"not clustered: {shown}"
         out.print(f"{told} (castmine cluster --dataset {quote(dataset)})", markup=False, soft_wrap=True)
 

@@ -15,7 +15,7 @@ from cluster.adapt.adapted import Adapted, Keeper
 from cluster.adapt.coarse_matching import matched_tracks
 from cluster.adapt.distillation import DistillationLoss
 from cluster.adapt.heads import build_heads
-from cluster.adapt.schedule import Place, epochs_of, place_of, rate_at
+from cluster.adapt.schedule import RoundEpoch, epochs_of, place_of, rate_at
 from cluster.adapt.track_quality import face_quality, unknown_tracks
 from cluster.adapt.views import GLOBAL_SCALE, LOCAL_SCALE, Views
 from cluster.config import AdaptConfig
@@ -71,7 +71,7 @@ class Distilling:
         notes = notes | {"matched_share": round(matched, 4), "unknown": int(unknown.sum())}
         return Adapted(student, self._outputs(self.teacher), unknown, tuple(self._curve), notes, weights)
 
-    def _learn(self, place: Place) -> None:
+    def _learn(self, place: RoundEpoch) -> None:
         """One epoch: every face once, as the student's; then the teacher follows."""
         if place.round and not place.epoch:
             self._matches = matched_tracks(

@@ -10,7 +10,7 @@ from cluster.config import SelfDistillConfig
 
 
 @dataclass(frozen=True)
-class Place:
+class RoundEpoch:
     """An epoch of a round, both from 0."""
 
     round: int
@@ -24,15 +24,15 @@ def epochs_of(config: SelfDistillConfig) -> int:
     return config.first_epochs + (config.iterations - 1) * config.later_epochs
 
 
-def place_of(epoch: int, config: SelfDistillConfig) -> Place:
+def place_of(epoch: int, config: SelfDistillConfig) -> RoundEpoch:
     """Where the epoch that many epochs from the start stands."""
     if epoch < config.first_epochs:
-        return Place(0, epoch, config.first_epochs)
+        return RoundEpoch(0, epoch, config.first_epochs)
     later, within = divmod(epoch - config.first_epochs, config.later_epochs)
-    return Place(later + 1, within, config.later_epochs)
+    return RoundEpoch(later + 1, within, config.later_epochs)
 
 
-def rate_at(place: Place, done: float, config: SelfDistillConfig) -> float:
+def rate_at(place: RoundEpoch, done: float, config: SelfDistillConfig) -> float:
     """The learning rate where this share of the epoch's steps is done."""
     warmup = min(config.warmup_epochs, place.epochs - 1)
     at = place.epoch + done

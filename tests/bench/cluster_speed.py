@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from cluster.constraints import Stop
 from cluster.methods import METHODS
-from cluster.movie import Cast, cluster_movie
+from cluster.movie import CastLabels, cluster_movie
 from cluster.tracks import Tracks
 
 TRACKS, FACES, SIZE, PEOPLE = 600, 24, 512, 30
@@ -25,7 +25,7 @@ MANY = 5000
 class Run:
     """What one method did."""
 
-    cast: Cast
+    cast: CastLabels
     seconds: float
     """Processor time, which a busy machine does not stretch."""
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from harvest.errors import TooLittleDataError
-from train.loss_config import BallConfig, ImpTripletConfig, LossesConfig, MvCorrConfig, TripletConfig
+from train.loss_config import BallLossConfig, ImpTripletConfig, LossesConfig, MvCorrConfig, TripletConfig
 from train.losses import LOSSES, build_loss
 from train.losses.ball import BallLoss
 from train.losses.contrastive import ContrastiveLoss
@@ -50,7 +50,7 @@ def arguments(name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_gradient_is_that_of_finite_differences(name):
     # A small ball, so that both hinges of ball are at work and none is at its corner.
-    loss = build_loss(name, LossesConfig(ball=BallConfig(start=-2.5)), size=3, classes=3).double()
+    loss = build_loss(name, LossesConfig(ball=BallLossConfig(start=-2.5)), size=3, classes=3).double()
     embeddings, *targets = arguments(name)
     learned = list(loss.parameters())
     assert torch.autograd.gradcheck(lambda x, *_: loss(x, *targets), (embeddings.requires_grad_(), *learned))
@@ -128,7 +128,7 @@ class TestBall:
         return total / len(embeddings)
 
     def loss(self, start=-2.5, **more):
-        return BallLoss(BallConfig(start=start), **more).double()
+        return BallLoss(BallLossConfig(start=start), **more).double()
 
     def test_is_equations_5_to_7(self):
         embeddings, loss = rows(unit=True), self.loss()

@@ -7,7 +7,7 @@ from torch import nn
 
 from harvest.errors import DatasetError
 from train.config import NetworkConfig
-from train.layers import GlobalBatchNorm, Place, RowDropout
+from train.layers import BatchPlace, GlobalBatchNorm, RowDropout
 from train.networks import SharedNetwork, build_network, embed_rows
 
 FC = [nn.Linear, nn.ReLU, GlobalBatchNorm]
@@ -103,27 +103,27 @@ def test_the_seed_alone_makes_the_weights_and_torchs_own_state_is_left():
 
 class TestDropout:
     def kept(self, rows=64, width=20, rate=0.2, layer=0, place=None):
-        return RowDropout(rate, layer)(torch.ones(rows, width), place or Place(seed=3, step=7)) > 0
+        return RowDropout(rate, layer)(torch.ones(rows, width), place or BatchPlace(seed=3, step=7)) > 0
 
     @pytest.mark.parametrize("width", [1, 8, 20])
     def test_the_mask_of_a_row_does_not_depend_on_how_the_batch_is_cut(self, width):
         whole = self.kept(64, width)
         for first, last in ((0, 22), (22, 43), (43, 43), (43, 64)):
-            assert torch.equal(self.kept(last - first, width, place=Place(3, 7, first)), whole[first:last])
+            assert torch.equal(self.kept(last - first, width, place=BatchPlace(3, 7, first)), whole[first:last])
 
     def test_seed_step_layer_and_row_all_change_it(self):
         ours = self.kept()
         assert not torch.equal(ours[0], ours[1])
         for other in (
-            self.kept(place=Place(4, 7)),
-            self.kept(place=Place(3, 8)),
-            self.kept(place=Place(3, 7, 64)),
+            self.kept(place=BatchPlace(4, 7)),
+            self.kept(place=BatchPlace(3, 8)),
+            self.kept(place=BatchPlace(3, 7, 64)),
             self.kept(layer=1),
         ):
             assert 0.2 < (other == ours).float().mean() < 0.8
 
     def test_it_keeps_the_mean_and_the_share_asked_for(self):
-        dropped = RowDropout(0.2, 0)(torch.ones(2000, 100), Place(0, 0))
+        dropped = RowDropout(0.2, 0)(torch.ones(2000, 100), BatchPlace(0, 0))
         assert float((dropped == 0).float().mean()) == pytest.approx(0.2, abs=0.005)
         assert float(dropped.max()) == pytest.approx(1.25)
 

@@ -28,7 +28,7 @@ from workflows.config import Config
 from workflows.tracks_import import import_tracks
 from workflows.train.movies import MovieJob, measure_one
 from workflows.verify.columns import columns
-from workflows.verify.comparison import Comparison, VerifiedMovie, compare
+from workflows.verify.comparison import ModelComparison, VerifiedMovie, compare
 from workflows.verify.figures import comparison_json
 from workflows.verify.page import verification_page
 from workflows.verify.printed import verified
@@ -85,7 +85,7 @@ def two_movies() -> dict[str, Movie]:
     return {name: made_up_movie(seed, tracks=60) for seed, name in enumerate(["a", "b"])}
 
 
-def compared(root: str, *models: str, failed: dict[str, str] | None = None) -> Comparison:
+def compared(root: str, *models: str, failed: dict[str, str] | None = None) -> ModelComparison:
     """What the command makes of a dataset, without Ray."""
     records = Dataset.open(root).records()
     movies = [verify_one(VerifyJob(root, record.movie_id, models, CONFIG)) for record in records]
@@ -94,12 +94,12 @@ def compared(root: str, *models: str, failed: dict[str, str] | None = None) -> C
 
 
 @pytest.fixture
-def labelled(tmp_path: Path) -> Comparison:
+def labelled(tmp_path: Path) -> ModelComparison:
     root = dataset(tmp_path, two_movies())
     return compared(root, model(tmp_path / "whole"), model(tmp_path / "half", kept=4))
 
 
-def test_the_base_comes_first_and_a_model_that_changes_nothing_has_its_figures(labelled: Comparison) -> None:
+def test_the_base_comes_first_and_a_model_that_changes_nothing_has_its_figures(labelled: ModelComparison) -> None:
     assert [row.name for row in labelled.rows] == ["base", "whole", "half"]
     by_key = {column.key: [column.of(row) for row in labelled.rows] for column in columns(labelled)}
     for values in by_key.values():
@@ -111,7 +111,7 @@ def test_the_base_comes_first_and_a_model_that_changes_nothing_has_its_figures(l
     assert labelled.unnamed == labelled.unlinked == ""
 
 
-def test_bold_is_the_best_of_a_column_and_every_row_that_ties_with_it(labelled: Comparison) -> None:
+def test_bold_is_the_best_of_a_column_and_every_row_that_ties_with_it(labelled: ModelComparison) -> None:
     auc = next(column for column in columns(labelled) if column.key == "auc")
     assert auc.best(labelled.rows) == [True, True, False]
     assert replace(auc, better=-1).best(labelled.rows) == [False, False, True]
@@ -119,7 +119,9 @@ def test_bold_is_the_best_of_a_column_and_every_row_that_ties_with_it(labelled: 
     assert not any(column.best(labelled.rows[:1])[0] for column in columns(labelled))
 
 
-def test_80_columns_hold_the_figure_that_needs_no_label(labelled: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_80_columns_hold_the_figure_that_needs_no_label(
+    labelled: ModelComparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(console.out, "width", 80)
     with console.out.capture() as said:
         verified(VerifySummary(labelled, "page.html", 1.0))
@@ -127,7 +129,7 @@ def test_80_columns_hold_the_figure_that_needs_no_label(labelled: Comparison, mo
     assert head.rstrip().endswith("links' equal error")
 
 
-def test_means_give_each_movie_the_same_weight(labelled: Comparison) -> None:
+def test_means_give_each_movie_the_same_weight(labelled: ModelComparison) -> None:
     figures = comparison_json(labelled)
     for number, row in enumerate(figures["representations"]):
         rates = [movie["representations"][row["name"]]["true_positive_rates"]["0.1"] for movie in figures["movies"]]
@@ -226,7 +228,7 @@ def test_every_movie_failing_is_an_error_that_names_one(tmp_path: Path) -> None:
 
 
 def test_the_curves_stand_in_csv_files_and_two_writings_are_the_same_bytes(
-    labelled: Comparison, tmp_path: Path
+    labelled: ModelComparison, tmp_path: Path
 ) -> None:
     for out in (tmp_path / "one", tmp_path / "two"):
         out.mkdir()
@@ -258,7 +260,7 @@ class Addresses(HTMLParser):
         self.scripts += [text] if self.in_script and text.strip() else []
 
 
-def test_the_page_fetches_nothing_runs_nothing_and_takes_no_name_for_markup(labelled: Comparison) -> None:
+def test_the_page_fetches_nothing_runs_nothing_and_takes_no_name_for_markup(labelled: ModelComparison) -> None:
     first, *others = labelled.rows
     movie: VerifiedMovie = replace(labelled.movies[0], movie_id=HOSTILE)
     hostile = replace(
@@ -274,7 +276,7 @@ def test_the_page_fetches_nothing_runs_nothing_and_takes_no_name_for_markup(labe
 
 
 @pytest.mark.parametrize("width", [1300, 390])
-def test_a_browser_shows_the_page_without_an_error(labelled: Comparison, tmp_path: Path, width: int) -> None:
+def test_a_browser_shows_the_page_without_an_error(labelled: ModelComparison, tmp_path: Path, width: int) -> None:
     page = write_comparison(labelled, tmp_path)
     picture = tmp_path / "page.png"
     shot = chromium(tmp_path / "p", f"--window-size={width},1600", f"--screenshot={picture}", page.as_uri())

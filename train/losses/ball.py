@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.collective import all_sum, count_rows, gather_rows
-from train.loss_config import BallConfig
+from train.loss_config import BallLossConfig
 from train.losses.pairs import squared_distances
 
 
@@ -24,11 +24,11 @@ class BallLoss(nn.Module):
 
     cannot_link: Tensor | None
 
-    def __init__(self, config: BallConfig | None = None, cannot_link: Tensor | None = None) -> None:
+    def __init__(self, config: BallLossConfig | None = None, cannot_link: Tensor | None = None) -> None:
         """`cannot_link` (C, C) bool, symmetric, over identities 0 … C−1: pushes apart only those (BCL's fine-tuning on
         a movie, whose classes are its tracks)."""
         super().__init__()
-        self.config = config or BallConfig()
+        self.config = config or BallLossConfig()
         self.b_hat = nn.Parameter(torch.tensor(self.config.start))
         self.register_buffer("cannot_link", cannot_link, persistent=False)
 

@@ -9,7 +9,7 @@ from harvest.dataset.records import MovieRecord
 from workflows.card.facts import DatasetFacts
 from workflows.console import counted
 
-SHOWN = 200
+LISTED_ROWS = 200
 """Movies and failures listed; of more, the first ones."""
 
 RESEARCH = "pretrained insightface packs are for non-commercial research only"
@@ -60,7 +60,7 @@ def _lines(facts: DatasetFacts) -> Iterator[str]:
     yield from _section("What was dropped, and why")
     yield from _table(("reason", "count"), facts.drops.items())
     yield from _section("What failed")
-    failed = ((f.movie_id, f.where, f.attempts, f.at[:10], f.message) for f in facts.failures[:SHOWN])
+    failed = ((f.movie_id, f.where, f.attempts, f.at[:10], f.message) for f in facts.failures[:LISTED_ROWS])
     yield from _table(("movie", "where", "tries", "when", "what"), failed)
     yield from _section("Clusterings")
     clusterings = (
@@ -70,11 +70,11 @@ def _lines(facts: DatasetFacts) -> Iterator[str]:
     yield from _table(("run", "method", "model", "movies", "characters", "WCP where labelled"), clusterings)
     yield from _section("Movies")
     yield from _table(
-        ("movie", "title", "year", "minutes", "tracks", "cannot-links"), map(_movie, facts.movies[:SHOWN])
+        ("movie", "title", "year", "minutes", "tracks", "cannot-links"), map(_movie, facts.movies[:LISTED_ROWS])
     )
-    if len(facts.movies) > SHOWN:
+    if len(facts.movies) > LISTED_ROWS:
         yield ""
-        yield f"… and {len(facts.movies) - SHOWN} more, in the view `movies`."
+        yield f"… and {len(facts.movies) - LISTED_ROWS} more, in the view `movies`."
     yield from _section("Biometric data")
     yield BIOMETRIC
 

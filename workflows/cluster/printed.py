@@ -10,7 +10,7 @@ from rich.text import Text
 from workflows.cluster.cautions import cautions
 from workflows.cluster.job import ClusteredMovie
 from workflows.cluster.run import ClusterSummary
-from workflows.console import SHOWN, counted, err, out, print_table, table_of
+from workflows.console import SHOWN_MOVIES, counted, err, out, print_table, table_of
 
 SCORES = {
     "wcp": "WCP",
@@ -33,8 +33,8 @@ def clustered(summary: ClusterSummary) -> None:
     if summary.overall and summary.overall.tracks < tracks:
         labelled = counted(summary.overall.tracks, "labelled track")
         out.print(f"scores count the {labelled} of {tracks}, and the people named there")
-    if len(summary.movies) > SHOWN:
-        out.print(f"… and {len(summary.movies) - SHOWN} more: castmine sql runs")
+    if len(summary.movies) > SHOWN_MOVIES:
+        out.print(f"… and {len(summary.movies) - SHOWN_MOVIES} more: castmine sql runs")
     thresholds = {movie.threshold for movie in summary.movies if movie.threshold is not None}
     if thresholds:
         out.print(
@@ -64,7 +64,7 @@ def _table(summary: ClusterSummary) -> Table:
     counts = [name for name in heads if name != "unknown" or unknown]
     names = SCORES | (ASSIGNED if overall and overall.coverage < 1 else {}) if overall else {}
     table = table_of("movie", *(heads[name] for name in counts), *names.values())
-    for movie in summary.movies[:SHOWN]:
+    for movie in summary.movies[:SHOWN_MOVIES]:
         scores = (_figure(getattr(movie.metrics, name, None)) for name in names)
         table.add_row(Text(movie.movie_id), *(str(getattr(movie, name)) for name in counts), *scores)
     if overall and len(summary.movies) > 1:
@@ -79,12 +79,12 @@ def _other_k(movies: Sequence[ClusteredMovie]) -> Iterator[str]:
     other = [
         movie for movie in movies if movie.asked is not None and movie.tracks > 1 and movie.clusters != movie.asked
     ]
-    for movie in other[:SHOWN]:
+    for movie in other[:SHOWN_MOVIES]:
         more = movie.clusters > (movie.asked or 0)
         why = "tracks of every two of them are seen together" if more else "it has no more tracks to tell apart"
         yield f"{movie.movie_id}: {counted(movie.clusters, 'character')} instead of {movie.asked}: {why}"
-    if len(other) > SHOWN:
-        yield f"… and {len(other) - SHOWN} more with another number than asked for: --json FILE has all"
+    if len(other) > SHOWN_MOVIES:
+        yield f"… and {len(other) - SHOWN_MOVIES} more with another number than asked for: --json FILE has all"
 
 
 def cluster_json(summary: ClusterSummary) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class FlagRow:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """All that the page shows and the command prints."""
 
     dataset: str
@@ -54,9 +54,9 @@ def compare_runs(
     truths: Sequence[Truth],
     left_out: dict[str, str],
     config: ComparisonConfig,
-) -> Comparison:
+) -> RunComparison:
     """Tests between every two of the best runs, and the break-down by flag; all runs have the movies of `truths`."""
-    return Comparison(
+    return RunComparison(
         dataset, tuple(runs), tuple(truths), left_out, _tests(runs, truths, config), _flags(runs, truths), config
     )
 

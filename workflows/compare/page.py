@@ -11,7 +11,7 @@ from typing import Any
 
 from workflows.cluster.cautions import cautions
 from workflows.compare.columns import COLUMNS
-from workflows.compare.comparison import Comparison
+from workflows.compare.comparison import RunComparison
 from workflows.compare.scored import ScoredRun
 from workflows.report.columns import Cells, Column, cells, with_figures
 from workflows.report.html import render
@@ -52,7 +52,7 @@ class CurvesOfRun:
     charts: tuple[tuple[str, KChart], ...]
 
 
-def comparison_page(comparison: Comparison, table: str) -> str:
+def comparison_page(comparison: RunComparison, table: str) -> str:
     """The page as HTML; `table` is the relative address of the CSV."""
     return render(
         "comparison.html",
@@ -71,12 +71,12 @@ def comparison_page(comparison: Comparison, table: str) -> str:
     )
 
 
-def shown_columns(comparison: Comparison) -> list[Column]:
+def shown_columns(comparison: RunComparison) -> list[Column]:
     """The columns in which any run has a figure."""
     return with_figures(COLUMNS, comparison.runs)
 
 
-def run_lines(comparison: Comparison) -> list[Line]:
+def run_lines(comparison: RunComparison) -> list[Line]:
     """A line for each run."""
     return _lines(comparison.runs, [run.name for run in comparison.runs], comparison, _how)
 
@@ -87,13 +87,13 @@ def _how(run: ScoredRun) -> str:
 
 
 def _lines(
-    rows: Sequence[Any], names: list[str], comparison: Comparison, note: Callable[[Any], str] = lambda row: ""
+    rows: Sequence[Any], names: list[str], comparison: RunComparison, note: Callable[[Any], str] = lambda row: ""
 ) -> list[Line]:
     shown = cells(shown_columns(comparison), rows)
     return [Line(name, note(row), figures) for name, row, figures in zip(names, rows, shown, strict=True)]
 
 
-def _by_movie(comparison: Comparison) -> list[tuple[str, int, int, list[Line]]]:
+def _by_movie(comparison: RunComparison) -> list[tuple[str, int, int, list[Line]]]:
     """Movie, its tracks, its people, and a line for each run."""
     names = [run.name for run in comparison.runs]
     return [
@@ -107,7 +107,7 @@ def _by_movie(comparison: Comparison) -> list[tuple[str, int, int, list[Line]]]:
     ]
 
 
-def _curves(comparison: Comparison) -> list[CurvesOfRun]:
+def _curves(comparison: RunComparison) -> list[CurvesOfRun]:
     found = []
     for run in comparison.runs:
         charts = (
@@ -121,7 +121,7 @@ def _curves(comparison: Comparison) -> list[CurvesOfRun]:
     return found
 
 
-def _facts(comparison: Comparison) -> list[str]:
+def _facts(comparison: RunComparison) -> list[str]:
     movies, runs = len(comparison.truths), len(comparison.runs)
     named = sum(int(truth.named.sum()) for truth in comparison.truths)
     tracks = sum(len(truth.names) for truth in comparison.truths)

@@ -8,7 +8,7 @@ from pathlib import Path
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import DerivedRecord
 from harvest.errors import ConfigError, DatasetError
-from workflows.compare.comparison import Comparison, compare_runs
+from workflows.compare.comparison import RunComparison, compare_runs
 from workflows.compare.scored import ScoredMovie, ScoredRun, Truth, read_truth, score_movie_of_run
 from workflows.compare.write import write_comparison
 from workflows.config import Config
@@ -20,7 +20,7 @@ from workflows.report.folder import make_folder
 class CompareSummary:
     """What a comparison did, as the command prints it and `--json` writes it."""
 
-    comparison: Comparison
+    comparison: RunComparison
     page: str
     seconds: float
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workflows.compare.columns import COLUMNS
-from workflows.compare.comparison import Comparison
+from workflows.compare.comparison import RunComparison
 from workflows.compare.page import comparison_page
 from workflows.compare.scored import ScoredMovie, ScoredRun
 from workflows.report.folder import write_csv, write_page
@@ -15,7 +15,7 @@ ALL = "(all)"
 """Stands for the movie in a run's line over all movies."""
 
 
-def write_comparison(comparison: Comparison, out: Path) -> Path:
+def write_comparison(comparison: RunComparison, out: Path) -> Path:
     """Write page and tables into `out`, which is there; returns the page. Two writings are the same bytes."""
     heads = ["run", "method", "model", "k_from", "movie_id", *(column.key for column in COLUMNS)]
     write_page(out / PAGE, comparison_page(comparison, TABLE))
@@ -24,7 +24,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     return out / PAGE
 
 
-def _rows(comparison: Comparison) -> Iterator[list[str]]:
+def _rows(comparison: RunComparison) -> Iterator[list[str]]:
     """Of each run a line over all movies, then one of each movie."""
     for run in comparison.runs:
         yield [*_names(run), ALL, *_figures(run)]
@@ -41,7 +41,7 @@ def _figures(row: ScoredRun | ScoredMovie) -> list[str]:
     return ["" if value is None else f"{value:.6g}" for value in values]
 
 
-def _tests(comparison: Comparison) -> Iterator[list[str]]:
+def _tests(comparison: RunComparison) -> Iterator[list[str]]:
     for test in comparison.tests:
         found = test.found
         numbers = [f"{found.difference:.6g}", f"{found.p:.6g}"]

@@ -13,7 +13,7 @@ from harvest.dataset.store import Store
 from workflows.console import counted
 from workflows.journal.records import FOLDER
 
-STAGES = f"{FOLDER}/stages"
+STAGES_FOLDER = f"{FOLDER}/stages"
 """Where the notes lie: beside the journals, for no reader of tables looks there."""
 REPORT = "report"
 """The stage whose note names a forgotten movie until its next run, which removes the movie's cast sheet by it."""
@@ -69,7 +69,7 @@ def put_note(store: Store, stage: str, note: StageNote) -> None:
 
 def strike_from_notes(store: Store, movie_id: str) -> None:
     """Say of no stage any more that it was done with a movie. A note that cannot be read goes: it may name it."""
-    for path in (f"{STAGES}/{name}" for name in store.names(STAGES)):
+    for path in (f"{STAGES_FOLDER}/{name}" for name in store.names(STAGES_FOLDER)):
         try:
             named = movie_id in StageNote.model_validate_json(store.get(path)).movies and path != _path(REPORT)
         except FileNotFoundError:
@@ -100,4 +100,4 @@ def enough_changed(then: dict[str, str], now: dict[str, str], share: float) -> b
 
 
 def _path(stage: str) -> str:
-    return f"{STAGES}/{file_name(stage)}.json"
+    return f"{STAGES_FOLDER}/{file_name(stage)}.json"

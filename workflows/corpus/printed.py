@@ -6,12 +6,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from workflows.console import counted, duration, err, out
+from workflows.console import NAMED_MOVIES, counted, duration, err, out
 from workflows.corpus.dry_run import Estimate
 from workflows.corpus.outcome import CorpusSummary
 
-SHOWN = 20
-"""Movies named in a list; of more, the first ones."""
 LEAST_S = 0.05
 """What took less would be printed as 0.0 s."""
 
@@ -102,5 +100,5 @@ def _harvest(figures: dict[str, Any]) -> None:
 
 
 def _some(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    more = f" and {len(names) - NAMED_MOVIES} more" if len(names) > NAMED_MOVIES else ""
+    return ", ".join(names[:NAMED_MOVIES]) + more

@@ -27,7 +27,7 @@ from workflows.lease import lease_on
 
 Stage = Literal["harvest", "train", "cluster", "report"]
 STAGES: tuple[Stage, ...] = ("harvest", "train", "cluster", "report")
-REPORT = "report.json"
+REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Report:
+class RunReport:
     """The figures of a run and the file that holds them."""
 
     figures: dict[str, Any]
     file: Path
 
 
-def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tuple[CorpusSummary, Report]:
+def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tuple[CorpusSummary, RunReport]:
     """Do every stage whose inputs have changed.
 
     Raises:
@@ -95,9 +95,9 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
         return summary, _keep(session, summary)
 
 
-def _keep(session: Session, summary: CorpusSummary) -> Report:
+def _keep(session: Session, summary: CorpusSummary) -> RunReport:
     """Write report.json beside the cast sheets, in place of the last run's."""
-    report = Report(report_json(summary, session), session.places.sheets / REPORT)
+    report = RunReport(report_json(summary, session), session.places.sheets / REPORT_FILE)
     write_json(report.file, report.figures)
     return report
 

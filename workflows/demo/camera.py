@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from harvest.errors import CastmineError
-from workflows.demo.script import Box, Look, Photo, Shot
+from workflows.demo.script import Box, Look, Photo, ScriptedShot
 
 FPS = 24
 WIDTH, HEIGHT = 768, 432
@@ -76,7 +76,7 @@ class Move:
         return math.sin(2 * math.pi * hertz * frame / FPS + self.phases[phase])
 
 
-def draw_move(shot: Shot, photo: Photo, length: int, rng: np.random.Generator) -> Move:
+def draw_move(shot: ScriptedShot, photo: Photo, length: int, rng: np.random.Generator) -> Move:
     """A camera move drawn at random among those that show the shot's people whole from its first frame to its last.
 
     What a window must hold is linear in its centre and width, so all windows between two good ones are good. Raises

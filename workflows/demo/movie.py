@@ -15,7 +15,7 @@ import numpy as np
 
 from harvest.errors import CastmineError
 from workflows.demo.camera import FPS, HEIGHT, WIDTH, Move, draw_move, focus, light
-from workflows.demo.script import LOOKS, SHOTS, Box, Photo, Shot, load_photos
+from workflows.demo.script import LOOKS, SHOTS, Box, Photo, ScriptedShot, load_photos
 
 DISSOLVE_FRAMES = 14
 TRUTH_STEP = 12
@@ -42,7 +42,7 @@ class DemoMovie:
 class Take:
     """A shot as filmed: `frames` of the movie from `start` on. Its move goes on for a dissolve into the next shot."""
 
-    shot: Shot
+    shot: ScriptedShot
     photo: Photo
     move: Move
     start: int

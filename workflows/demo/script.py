@@ -44,7 +44,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Shot:
+class ScriptedShot:
     """A line of the shot list. Of the photo's faces just those of `people` are in the picture, whole and in focus."""
 
     photo: str
@@ -124,19 +124,21 @@ def _portrait_on_a_wall() -> Photo:
     return Photo(wall, {"portrait": (left + x1, top + y1, left + x2, top + y2)})
 
 
-def _table(seats: str, move: str, look: str, seconds: float, mirrored: bool = False, dissolve: bool = False) -> Shot:
-    return Shot("table", tuple(f"player {seat}" for seat in seats), move, look, seconds, mirrored, dissolve)
+def _table(
+    seats: str, move: str, look: str, seconds: float, mirrored: bool = False, dissolve: bool = False
+) -> ScriptedShot:
+    return ScriptedShot("table", tuple(f"player {seat}" for seat in seats), move, look, seconds, mirrored, dissolve)
 
 
-def _astronaut(move: str, look: str, seconds: float, mirrored: bool = False, dissolve: bool = False) -> Shot:
-    return Shot("hangar", ("astronaut",), move, look, seconds, mirrored, dissolve)
+def _astronaut(move: str, look: str, seconds: float, mirrored: bool = False, dissolve: bool = False) -> ScriptedShot:
+    return ScriptedShot("hangar", ("astronaut",), move, look, seconds, mirrored, dissolve)
 
 
-def _portrait(move: str, look: str, seconds: float, mirrored: bool = False, dissolve: bool = False) -> Shot:
-    return Shot("wall", ("portrait",), move, look, seconds, mirrored, dissolve)
+def _portrait(move: str, look: str, seconds: float, mirrored: bool = False, dissolve: bool = False) -> ScriptedShot:
+    return ScriptedShot("wall", ("portrait",), move, look, seconds, mirrored, dissolve)
 
 
-SHOTS: tuple[Shot, ...] = (
+SHOTS: tuple[ScriptedShot, ...] = (
     _table("123456", "hold", "lamp", 3.5),
     _table("3", "hold", "lamp", 2.2),
     _table("4", "push", "day", 2.0),
@@ -144,12 +146,12 @@ SHOTS: tuple[Shot, ...] = (
     _table("1", "pan", "window", 2.2),
     _table("2", "push", "lamp", 2.2),
     _table("123", "hold", "day", 2.6),
-    Shot("chips", (), "pan", "lamp", 1.8),
+    ScriptedShot("chips", (), "pan", "lamp", 1.8),
     _table("5", "pan", "day", 2.2),
     _table("6", "hold", "lamp", 2.2, mirrored=True),
     _table("46", "push", "window", 2.4),
     _table("5", "push", "corner", 2.0, mirrored=True),
-    Shot("rocket", (), "push", "night", 2.0, dissolve=True),
+    ScriptedShot("rocket", (), "push", "night", 2.0, dissolve=True),
     _astronaut("pull", "day", 2.8, dissolve=True),
     _portrait("push", "day", 2.4),
     _astronaut("hold", "lamp", 2.0),
@@ -159,7 +161,7 @@ SHOTS: tuple[Shot, ...] = (
     _table("1", "hold", "sunset", 2.0),
     _table("6", "push", "corner", 2.0),
     _astronaut("pan", "window", 2.2, mirrored=True),
-    Shot("coffee", (), "pull", "lamp", 1.8),
+    ScriptedShot("coffee", (), "pull", "lamp", 1.8),
     _table("2", "hold", "night", 2.2, dissolve=True),
     _table("3456", "pan", "night", 2.8),
     _table("4", "hold", "night", 2.0, mirrored=True),

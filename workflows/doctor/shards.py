@@ -10,8 +10,8 @@ from workflows.doctor.finding import Finding
 from workflows.doctor.sources import without_source
 from workflows.lease import lease_on
 
-SHOWN = 5
-"""Movies that are named."""
+NAMED_IN_FINDING = 5
+"""Movies that a finding names; of more, the first ones."""
 
 
 def shards(dataset: Dataset) -> Finding:
@@ -54,4 +54,4 @@ def _told(lost: list[LostShard]) -> str:
 
 
 def _few(movies: list[str]) -> list[str]:
-    return movies[:SHOWN] + ["…"] * (len(movies) > SHOWN)
+    return movies[:NAMED_IN_FINDING] + ["…"] * (len(movies) > NAMED_IN_FINDING)

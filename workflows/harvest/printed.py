@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from harvest.dataset.schema import COUNTED_AS
-from workflows.console import SHOWN, err, out, print_table, table_of
+from workflows.console import SHOWN_MOVIES, err, out, print_table, table_of
 from workflows.harvest.plan import MovieState
 from workflows.harvest.run import HarvestSummary
 from workflows.printing import labelled
@@ -18,13 +18,13 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
     done = [movie for movie in summary.movies if movie.state == "done"]
     if done:
         table = table_of("movie", "shots", "tracks", "cannot-links", "boxes", "dropped detections")
-        for movie in done[:SHOWN]:
+        for movie in done[:SHOWN_MOVIES]:
             counts = [movie.rows[name] for name in ("shots", "tracks", "links", "faces")]
             table.add_row(Text(movie.movie.movie_id), *map(str, counts), str(_dropped_detections(movie)))
         print_table(table)
-        if len(done) > SHOWN:
+        if len(done) > SHOWN_MOVIES:
             every = f'castmine sql "select * from movies" --dataset {quote(dataset)}'
-            out.print(f"… and {len(done) - SHOWN} more: {every}", markup=False, soft_wrap=True)
+            out.print(f"… and {len(done) - SHOWN_MOVIES} more: {every}", markup=False, soft_wrap=True)
     for movie in summary.movies:
         if movie.state == "done" and not movie.seekable:
             out.print(

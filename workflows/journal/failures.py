@@ -20,7 +20,7 @@ from harvest.storage import is_remote
 from workflows.console import out
 from workflows.journal.records import Journal, read_journals
 
-SHOWN = 50
+SHOWN_FAILURES = 50
 """Failures that are printed; of more, the first ones."""
 
 
@@ -122,14 +122,14 @@ def print_failures(failures: Failures) -> None:
     if not failures.found:
         out.print("no failure stands")
         return
-    for failure in failures.found[:SHOWN]:
+    for failure in failures.found[:SHOWN_FAILURES]:
         tried = "once" if failure.attempts == 1 else f"{failure.attempts} times"
         when = f"{failure.where}, tried {tried}, last {failure.at[:16].replace('T', ' ')} UTC"
         out.print(Text(failure.movie_id, "bold").append(f" · {when}", "not bold"), soft_wrap=True)
         out.print(Text(f"  {failure.message}"), soft_wrap=True)
-    if len(failures.found) > SHOWN:
+    if len(failures.found) > SHOWN_FAILURES:
         every = f'castmine sql "select * from failures" --dataset {quote(failures.root)} --format csv'
-        out.print(f"… and {len(failures.found) - SHOWN} more: {every}", markup=False, soft_wrap=True)
+        out.print(f"… and {len(failures.found) - SHOWN_FAILURES} more: {every}", markup=False, soft_wrap=True)
     out.print()
     for kind, error, number in failures.counts():
         out.print(f"{number} × {error} ({kind})", markup=False)

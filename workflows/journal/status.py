@@ -12,12 +12,11 @@ from rich.text import Text
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.errors import DatasetError
-from workflows.console import counted, duration, out, table_of
+from workflows.console import SHOWN_MOVIES, counted, duration, out, table_of
 from workflows.journal.records import Journal, latest_journal, read_journal, run_ids
 
-SHOWN = 40
-"""Movies in the table; of more, those at work and failed come first."""
 ORDER = ("running", "failed", "waiting", "done")
+"""Of states in the table: where there are more movies than it shows, those at work and failed are among the first."""
 LEFT = {"running": "unfinished", "waiting": "not begun"}
 """What movies are that a run has left so."""
 
@@ -135,13 +134,13 @@ def _movies(journal: Journal, said: dict[str, str]) -> Table:
     """`said`: what a state is called."""
     table = table_of("movie", "state", "frames", "of", "", left=2)
     rows = sorted(journal.movies.items(), key=lambda row: (ORDER.index(row[1].state), row[0]))
-    for movie_id, movie in rows[:SHOWN]:
+    for movie_id, movie in rows[:SHOWN_MOVIES]:
         share = f"{movie.frames / movie.total:.0%}" if movie.total else ""
         colour = {"failed": "red", "running": "green"}.get(movie.state, "")
         total = str(movie.total) if movie.total else "?"
         table.add_row(Text(movie_id), Text(said[movie.state], colour), str(movie.frames), total, share)
-    if len(rows) > SHOWN:
-        table.add_row(f"… and {len(rows) - SHOWN} more", "", "", "", "")
+    if len(rows) > SHOWN_MOVIES:
+        table.add_row(f"… and {len(rows) - SHOWN_MOVIES} more", "", "", "", "")
     return table
 
 

@@ -4,10 +4,10 @@ from functools import partial
 
 from train.verification import MovieVerification, median_distance
 from workflows.report.columns import Column, with_figures
-from workflows.verify.comparison import ComparedRow, Comparison
+from workflows.verify.comparison import ComparedRow, ModelComparison
 
 
-def columns(comparison: Comparison) -> list[Column]:
+def columns(comparison: ModelComparison) -> list[Column]:
     """All columns that hold a figure; a narrow terminal leaves out the last ones."""
     rates = comparison.config.verification.false_positive_rates
     return with_figures([*map(_rate, rates), LINKED, *NAMED, *MINED], comparison.rows)

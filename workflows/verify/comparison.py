@@ -9,10 +9,8 @@ from harvest.errors import DatasetError, TooLittleDataError
 from train.calibration import Threshold, equal_error_threshold
 from train.registry import ModelCard
 from train.verification import MovieVerification, verify_corpus
+from workflows.cluster.job import BASE
 from workflows.config import Config
-
-BASE = "base"
-"""The first row: the pack's own embeddings."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class ComparedRow:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelComparison:
     """All that the page shows and the command prints."""
 
     dataset: str
@@ -69,7 +67,7 @@ def compare(
     movies: Sequence[VerifiedMovie],
     failed: dict[str, str],
     config: Config,
-) -> Comparison:
+) -> ModelComparison:
     """Put what was measured of the movies into rows: the base, then each model, by folder and card, in that order.
 
     Raises DatasetError where every movie failed, or where none has a named pair or a mined one.
@@ -92,7 +90,7 @@ def compare(
         ComparedRow(name, card.method if card else None, _notes(card, records) if card else (), measured, threshold)
         for name, card, measured, threshold in zip(names, cards, overall, links, strict=True)
     ]
-    return Comparison(root, tuple(rows), tuple(movies), failed, unnamed, unlinked, config)
+    return ModelComparison(root, tuple(rows), tuple(movies), failed, unnamed, unlinked, config)
 
 
 def _links(overall: Sequence[MovieVerification], config: Config) -> tuple[list[Threshold | None], str]:

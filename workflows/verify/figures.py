@@ -4,10 +4,10 @@ from typing import Any
 
 from train.verification import HardPairs, MovieVerification, Verification, roc_grid
 from workflows.verify.columns import columns
-from workflows.verify.comparison import Comparison
+from workflows.verify.comparison import ModelComparison
 
 
-def comparison_json(comparison: Comparison) -> dict[str, Any]:
+def comparison_json(comparison: ModelComparison) -> dict[str, Any]:
     """Rates, distances and counts as plain numbers; null where a figure cannot be had."""
     table = columns(comparison)
     representations = [

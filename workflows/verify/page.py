@@ -13,7 +13,7 @@ from workflows.report.columns import Cells, Column, cells
 from workflows.report.html import render
 from workflows.verify.charts import RocAxes, bins_shown, distance_ticks, histogram_path
 from workflows.verify.columns import columns, rate_of
-from workflows.verify.comparison import Comparison, VerifiedMovie
+from workflows.verify.comparison import ModelComparison, VerifiedMovie
 
 PAPER_RATES = (("base", 92.5), ("ImpTriplet", 91.4), ("MvCorr", 93.7))
 """TPR at 0.1 FPR, percent, that Multi-Face reports on its 60 validation movies."""
@@ -39,7 +39,7 @@ class HardPanel:
     """Where its links' equal error lies, percent of the axis."""
 
 
-def verification_page(comparison: Comparison, curves: str) -> str:
+def verification_page(comparison: ModelComparison, curves: str) -> str:
     """The page as HTML; `curves` is the relative address of the curves' CSV."""
     bins = comparison.config.verification.distance_bins
     shown = bins_shown(
@@ -65,7 +65,7 @@ def verification_page(comparison: Comparison, curves: str) -> str:
     )
 
 
-def _facts(comparison: Comparison) -> list[str]:
+def _facts(comparison: ModelComparison) -> list[str]:
     movies, named = comparison.movies, comparison.rows[0].overall.named
     tracks, mined = sum(movie.tracks for movie in movies), comparison.rows[0].overall.hard.tracks
     facts = [f"{len(movies):,} movie{'s' * (len(movies) != 1)}", f"{tracks:,} tracks, {mined:,} of them mined"]
@@ -75,7 +75,7 @@ def _facts(comparison: Comparison) -> list[str]:
     return facts
 
 
-def _roc_chart(comparison: Comparison) -> RocChart | None:
+def _roc_chart(comparison: ModelComparison) -> RocChart | None:
     named = [row.overall.named for row in comparison.rows if row.overall.named]
     if not named:
         return None
@@ -84,7 +84,7 @@ def _roc_chart(comparison: Comparison) -> RocChart | None:
     return RocChart(axes, [axes.path(grid, one.roc) for one in named])
 
 
-def _hard_panels(comparison: Comparison, shown: int) -> list[HardPanel]:
+def _hard_panels(comparison: ModelComparison, shown: int) -> list[HardPanel]:
     hard = [row.overall.hard for row in comparison.rows]
     if not hard[0].tracks:
         return []
@@ -100,7 +100,7 @@ def _hard_panels(comparison: Comparison, shown: int) -> list[HardPanel]:
     ]
 
 
-def _by_movie(comparison: Comparison) -> list[tuple[float, list[tuple[VerifiedMovie, Cells]]]]:
+def _by_movie(comparison: ModelComparison) -> list[tuple[float, list[tuple[VerifiedMovie, Cells]]]]:
     """For each false positive rate a line a movie, with the rate that each representation has there."""
     rates = comparison.config.verification.false_positive_rates
     return [(rate, [(movie, _cells(rate, movie)) for movie in comparison.verified]) for rate in rates]

@@ -19,7 +19,7 @@ from workflows.console import meter
 from workflows.labels import identities_in, labels_of
 from workflows.report.folder import make_folder
 from workflows.train.memory import PROCESS_GB, verification_gb
-from workflows.verify.comparison import Comparison, VerifiedMovie, compare
+from workflows.verify.comparison import ModelComparison, VerifiedMovie, compare
 from workflows.verify.write import write_comparison
 
 
@@ -39,7 +39,7 @@ class VerifyJob:
 class VerifySummary:
     """What a verification did, as the command prints it and `--json` writes it."""
 
-    comparison: Comparison
+    comparison: ModelComparison
     page: str
     seconds: float
 
