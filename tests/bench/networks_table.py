@@ -16,6 +16,7 @@ from cluster.metrics import CorpusMetrics
 from tests.bench.phototracks_tables import PARTS, markdown
 from train.presets import RECIPES
 from train.registry import load_model
+from workflows.cluster.job import BASE
 from workflows.cluster.request import ClusterRequest
 from workflows.cluster.run import cluster
 from workflows.config import Config, load_config
@@ -23,7 +24,6 @@ from workflows.ray_cluster import ray_cluster
 from workflows.tracks_import import import_tracks
 from workflows.train.closed_form import CLOSED_FORM
 from workflows.train.run import train
-from workflows.verify.comparison import BASE
 from workflows.verify.run import verify
 
 QUICK = (CLOSED_FORM, "multiface-mvcorr")
