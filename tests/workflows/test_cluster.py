@@ -48,22 +48,23 @@ def root(harvested: Harvested, tmp_path: Path) -> str:
     return str(harvested.copy(tmp_path))
 
 
-def label(root: str) -> int:
+def label(root: str, movie: str = "hamilton") -> int:
     """Name every track after itself; returns how many there are."""
     dataset, file = Dataset.open(root), Path(root).parent / "labels.csv"
-    ids = dataset.table("tracks", "hamilton")["track_id"].to_pylist()
-    file.write_text("movie_id,track_id,identity\n" + "".join(f"hamilton,{track},p{track}\n" for track in ids))
+    ids = dataset.table("tracks", movie)["track_id"].to_pylist()
+    file.write_text("movie_id,track_id,identity\n" + "".join(f"{movie},{track},p{track}\n" for track in ids))
     import_labels(file, dataset)
     return len(ids)
 
 
-def add_movie_with_cast_size(root: str) -> None:
+def add_movie_with_cast_size_and_labels(root: str) -> None:
     """Another movie beside hamilton, of whose tables each is a copy under its name."""
     dataset = Dataset.open(root)
     record = dataset.record("hamilton")
     assert record
     facts = record.facts.model_copy(update={"cast_size": 4})
     put_movie_record(dataset.store, record.model_copy(update={"movie_id": "another", "facts": facts}))
+    label(root, "another")
 
 
 def test_every_track_gets_a_character_and_no_cannot_link_is_broken(root: str) -> None:
@@ -109,9 +110,16 @@ def test_k_comes_from_the_corpus(root: str) -> None:
     assert cluster(root, ClusterRequest("hac", k_from="corpus"), CONFIG).movies[0].asked == 4
 
 
-def test_where_no_movie_has_a_cast_size_to_take_k_from_nothing_is_begun(root: str) -> None:
-    with pytest.raises(DatasetError, match="no movie has a cast_size to take K from; harvest them"):
-        cluster(root, ClusterRequest("hac", k_from="corpus"), CONFIG, start=lambda: pytest.fail("Ray was started"))
+@pytest.mark.parametrize(
+    ("k_from", "said"),
+    [
+        ("corpus", "no movie has a cast_size to take K from; harvest them"),
+        ("labels", "no movie has labels to take K from; castmine labels import FILE"),
+    ],
+)
+def test_where_no_movie_has_what_k_is_to_be_taken_from_nothing_is_begun(root: str, k_from: KFrom, said: str) -> None:
+    with pytest.raises(DatasetError, match=said):
+        cluster(root, ClusterRequest("hac", k_from=k_from), CONFIG, start=lambda: pytest.fail("Ray was started"))
     assert Dataset.open(root).failures() == []
 
 
@@ -127,10 +135,9 @@ def test_a_threshold_of_the_config_needs_no_calibration_and_a_wider_one_joins_mo
 
 @pytest.mark.parametrize("k_from", ["labels", "corpus"])
 def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root: str, k_from: KFrom) -> None:
-    if k_from == "corpus":
-        add_movie_with_cast_size(root)
+    add_movie_with_cast_size_and_labels(root)
     summary = cluster(root, ClusterRequest("hac", k_from=k_from), CONFIG)
-    assert [movie.movie_id for movie in summary.movies] == (["another"] if k_from == "corpus" else [])
+    assert [movie.movie_id for movie in summary.movies] == ["another"]
     said = {"labels": "has no labels to take K from", "corpus": "the corpus gives no cast_size"}[str(k_from)]
     assert summary.failed["hamilton"].startswith(said), "which movie it is stands before it wherever it is shown"
     (failure,) = Dataset.open(root).failures()
@@ -144,6 +151,7 @@ def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root
 
 
 def test_each_clustering_that_fails_has_its_own_command_that_tries_again(root: str) -> None:
+    add_movie_with_cast_size_and_labels(root)
     for method in ("hac", "ball"):
         cluster(root, ClusterRequest(method, k_from="labels"), CONFIG)
     commands_again = read_failures(root).retry["cluster"]
@@ -389,6 +397,8 @@ def test_the_memory_of_a_task_counts_the_faces_that_it_looks_at(root: str) -> No
 
 
 def test_the_command_ends_with_the_status_that_scripts_count_on(castmine: Castmine, root: str) -> None:
+    assert "no movie has labels" in castmine("cluster", "-d", root, "--k-from", "labels", status=2).err
+    add_movie_with_cast_size_and_labels(root)
     castmine("cluster", "-d", root, "--k-from", "labels", status=1)
     castmine("cluster", "-d", root, "--k-from", 3)
     assert (

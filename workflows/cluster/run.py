@@ -4,8 +4,9 @@ import time
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from shlex import quote
 
-from cluster.config import NEED_MODEL
+from cluster.config import NEED_MODEL, KFrom
 from cluster.methods import METHODS
 from cluster.metrics import CorpusMetrics, score_corpus
 from cluster.movie import or_thriftier
@@ -23,6 +24,7 @@ from workflows.cluster.retry import retry_command
 from workflows.cluster.task import cluster_one
 from workflows.config import Config
 from workflows.console import Meter, meter
+from workflows.labels import RUN as LABELS
 from workflows.on_demand import Cores, map_here, ray_on_demand
 
 SOON_PAIRS = 4e7
@@ -57,8 +59,8 @@ def cluster(
 
     Raises:
         CastmineError: nothing could be begun: an empty dataset, an unknown movie or method, a model for another pack,
-            no threshold or no cast size to be had. What goes wrong with one movie is in the summary and in `failures`
-            instead.
+            no threshold, labels or cast size to be had. What goes wrong with one movie is in the summary and in
+            `failures` instead.
     """
     from workflows.cluster.thresholds import thresholds_for
 
@@ -66,8 +68,7 @@ def cluster(
     asked.check()
     dataset = Dataset.open(root)
     records = _chosen(dataset, asked.movies)
-    if asked.k_from == "corpus":
-        _check_cast_sizes(dataset, records)
+    _check_known_k(dataset, records, asked.k_from)
     model = _fitting_model(asked.model, records, asked.adapt) if asked.model else None
     every = asked.job(dataset.root, config, model)
     with meter("cluster", "movies") as shown, ExitStack() as stack:
@@ -214,14 +215,21 @@ def _fitting_model(model: str, records: list[MovieRecord], adapt: str | None) ->
     return loaded
 
 
-def _check_cast_sizes(dataset: Dataset, records: list[MovieRecord]) -> None:
-    """Raise DatasetError where K is known of no movie that has more than one track."""
-    several = [record for record in records if record.rows("tracks") > 1]
-    if several and not any(record.facts.cast_size for record in several):
-        raise DatasetError(
-            f"{dataset.root}: no movie has a cast_size to take K from; harvest them (at no cost) from a CSV with "
-            "movie_id, uri, cast_size, or leave out --k-from corpus"
-        )
+def _check_known_k(dataset: Dataset, records: list[MovieRecord], k_from: KFrom) -> None:
+    """Raise DatasetError where K is to be taken from what no movie with more than one track has."""
+    several = {record.movie_id: record for record in records if record.rows("tracks") > 1}
+    if k_from == "corpus":
+        known = any(record.facts.cast_size for record in several.values())
+        lacking, remedy = "a cast_size", "harvest them (at no cost) from a CSV with movie_id, uri, cast_size"
+    elif k_from == "labels":
+        given = {(label.movie_id, label.harvest_id) for label in dataset.derived_records(LABELS) if label.shard.rows}
+        known = any((movie_id, record.harvest_id) in given for movie_id, record in several.items())
+        lacking, remedy = "labels", f"castmine labels import FILE --dataset {quote(dataset.root)}"
+    else:
+        return
+    if several and not known:
+        message = f"no movie has {lacking} to take K from; {remedy}, or leave out --k-from {k_from}"
+        raise DatasetError(f"{dataset.root}: {message}")
 
 
 def _chosen(dataset: Dataset, movies: Collection[str]) -> list[MovieRecord]:
