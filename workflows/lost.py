@@ -64,6 +64,7 @@ def last_line(error: BaseException) -> str:
 
 
 def why_unborn(error: BaseException) -> str:
-    """Why a worker could not be started."""
-    remedy = "; every machine needs castmine and its pins: infra/README.md" if "ModuleNotFound" in str(error) else ""
+    """Why a worker could not be started; its machine may lack castmine, or have another one than the driver."""
+    other = any(sign in str(error) for sign in ("ModuleNotFound", "Can't get attribute"))
+    remedy = "; every machine needs castmine and its pins: infra/README.md" if other else ""
     return f"no worker could be started ({last_line(error)}){remedy}"

@@ -74,6 +74,8 @@ class Pool:
         self._order = count()
         self._workers: list[_Worker] = []
         self._unborn, self._idle_since = 0, time.monotonic()
+        self._refusal: RayError | None = None
+        """Why the last worker could not be started, where none has been since."""
         self.worker_s = 0.0
         """Seconds that workers were held so far, summed over them; one for which there is no room holds nothing."""
 
@@ -163,9 +165,10 @@ class Pool:
         """A new worker is up, or could not be started: then another one is, as often as a job is tried."""
         try:
             worker.machine = ray.get(worker.result)
-            worker.up, self._unborn = True, 0
+            worker.up, self._unborn, self._refusal = True, 0, None
         except RayError as error:
             self._dismiss(worker)
+            self._refusal = error
             blameless = is_machines_fault(error, worker.machine, weighed=True)
             self._unborn += not blameless  # another may serve: `start_s` ends that
             if self._unborn >= self._limits.attempts:
@@ -176,6 +179,8 @@ class Pool:
         if any(worker.up for worker in self._workers):
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > self._limits.start_s:
+            if self._refusal is not None:
+                raise WorkerLostError(why_unborn(self._refusal)) from self._refusal
             raise WorkerLostError(
                 f"no worker was started within {self._limits.start_s:.0f} s: no room for one ({room()}); see "
                 "run.memory_gb and run.gpus_per_worker, and run.start_s where machines start on demand"

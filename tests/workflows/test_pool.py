@@ -97,13 +97,14 @@ def run(
     refuse: bool = False,
     jobs_each: int | None = None,
     start_s: float = 60,
+    attempts: int = 3,
     worker: type = Worker,
     **needs: float,
 ) -> dict[str, Any]:
     """Result or error by name of the job."""
     options = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": 2} | needs
     actor = ray.remote(worker).options(**options)
-    limits = Limits(3, STALL_S, start_s, MEMORY_BYTES, jobs_each)
+    limits = Limits(attempts, STALL_S, start_s, MEMORY_BYTES, jobs_each)
     ended: dict[str, Any] = {}
 
     def on_end(job: Job, result: Any) -> list[Job]:
@@ -184,6 +185,11 @@ def test_workers_that_cannot_be_started_end_the_run_with_their_reason(notes: Pat
         run([job("succeed")], notes, refuse=True)
 
 
+def test_workers_that_are_refused_until_the_time_is_over_are_not_told_of_as_without_room(notes: Path) -> None:
+    with pytest.raises(WorkerLostError, match=r"no worker could be started \(RuntimeError: this worker never starts\)"):
+        run([job("succeed")], notes, refuse=True, start_s=4, attempts=1000)
+
+
 def test_workers_for_which_no_machine_has_room_end_the_run(notes: Path) -> None:
     with pytest.raises(WorkerLostError, match=r"within 4 s: no room for one \(machines: 1, cores: 2, GPUs: 0, memory"):
         run([job("succeed")], notes, start_s=4, num_gpus=1)
@@ -210,6 +216,6 @@ def test_what_follows_from_a_job_is_done_and_what_is_not_wanted_any_more_is_drop
     def on_end(ended: Job, result: Any) -> list[Job]:
         return [job("succeed", "second"), job("succeed", "never")] if result == "first" else []
 
-    pool = Pool(lambda: actor.remote(str(notes)), 1, Limits(3, STALL_S))
+    pool = Pool(lambda: actor.remote(str(notes)), 1, Limits(attempts, STALL_S))
     pool.run([job("succeed", "first")], on_end, wanted=lambda each: each.key != "never")
     assert begun(notes) == ["first", "second"]
