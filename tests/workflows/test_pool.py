@@ -216,6 +216,6 @@ def test_what_follows_from_a_job_is_done_and_what_is_not_wanted_any_more_is_drop
     def on_end(ended: Job, result: Any) -> list[Job]:
         return [job("succeed", "second"), job("succeed", "never")] if result == "first" else []
 
-    pool = Pool(lambda: actor.remote(str(notes)), 1, Limits(attempts, STALL_S))
+    pool = Pool(lambda: actor.remote(str(notes)), 1, Limits(3, STALL_S))
     pool.run([job("succeed", "first")], on_end, wanted=lambda each: each.key != "never")
     assert begun(notes) == ["first", "second"]
