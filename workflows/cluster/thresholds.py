@@ -17,7 +17,6 @@ from train.calibration import LinkDistances, equal_error_threshold
 from train.config import TrainConfig
 from train.mining import mine_movie
 from train.registry import Model
-from workflows.cluster.job import FACE_BYTES
 from workflows.config import Config
 from workflows.console import counted
 from workflows.on_demand import Cores, map_here
@@ -26,6 +25,9 @@ from workflows.train.memory import PROCESS_GB
 SOON_FACES = 10_000
 """Embedded faces, over all movies, whose distances are measured sooner than Ray starts: in tracks of 63 faces of 512-d
 they take 0.4 s, of 250 0.9 s, of 1000 3.2 s."""
+CALIBRATED_FACE_BYTES = 14
+"""Per number of a face whose tracks are compared as they come: read as float32, a column of a file and then an array;
+12 were measured on 704 tracks of 63 faces of 512-d (tests.bench.task_memory)."""
 
 LinkJob = tuple[str, str, TrainConfig]
 """Dataset, movie and how to mine it."""
@@ -129,7 +131,7 @@ def _measure(
     for movie in movies:
         try:
             embedded = count_embedded(dataset, movie)
-            needed[movie.movie_id] = PROCESS_GB + embedded * movie.embedding_size * FACE_BYTES / 1e9
+            needed[movie.movie_id] = PROCESS_GB + embedded * movie.embedding_size * CALIBRATED_FACE_BYTES / 1e9
             faces += embedded
         except DatasetError as error:  # of a file that is lost
             failed[movie.movie_id] = str(error)

@@ -6,9 +6,9 @@ from harvest.tracks import count_embedded
 
 PROCESS_GB = 0.5
 """Memory of a task beside its arrays: Python with all it imports, torch among it."""
-FACE_BYTES = 32
-"""Per number of a face: raw as float32, centred as float64, those that were mined, and these centred again; 29 were
-measured on 704 tracks of 63 faces of 512-d."""
+MINED_FACE_BYTES = 32
+"""Per number of a face that is mined or verified: raw as float32, centred as float64, those that were mined, and these
+centred again; 30 were measured on 704 tracks of 63 faces of 512-d (tests.bench.task_memory)."""
 ROW_BYTES = 32
 """Per number of a tracklet, of a track's mean and of the two ends of a link: mined, mapped, normalised, multiplied."""
 PAIR_BYTES = 82
@@ -23,7 +23,7 @@ def mining_gb(dataset: Dataset, movie: MovieRecord, views: int) -> float:
 
     `views`: M. Reads the footer of one shard. 704 tracks of 63 faces of 512-d, the mean of the published corpus: 1.3.
     """
-    faces = count_embedded(dataset, movie) * FACE_BYTES
+    faces = count_embedded(dataset, movie) * MINED_FACE_BYTES
     rows = (movie.rows("tracks") * (views + 1) + movie.rows("links") * 2) * ROW_BYTES
     return PROCESS_GB + (faces + rows) * movie.embedding_size / 1e9
 
