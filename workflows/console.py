@@ -123,8 +123,8 @@ def duration(seconds: float) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """1 movie, 2 movies."""
-    return f"{number} {thing}{'s' * (number != 1)}"
+    """1 movie, 2 movies, 1,000 movies."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 def write_json(path: Path | None, result: dict[str, Any]) -> None:

@@ -71,3 +71,8 @@ def test_a_table_wider_than_the_terminal_leaves_out_its_last_columns_and_breaks_
 )
 def test_the_paragraphs_of_a_help_fill_the_lines_of_a_narrow_terminal(arguments: str, line: str) -> None:
     assert line in CliRunner().invoke(app, arguments.split(), env={"COLUMNS": "80"}).output
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 movies"), (1, "1 movie"), (2, "2 movies"), (1000, "1,000 movies")])
+def test_one_is_counted_in_the_singular(number: int, said: str) -> None:
+    assert console.counted(number, "movie") == said

@@ -304,7 +304,7 @@ def test_the_closed_form_is_fitted_anew_to_all_movies_and_its_figures_are_of_the
     assert checked.fitted_movies == checked.train_movies == whole.train_movies
     assert whole.fitted_tracks == whole.train_tracks + whole.validation_tracks > checked.fitted_tracks
     assert whole.held_out == checked.held_out
-    assert "movies held out, by the model that had not seen them" in whole.calibration
+    assert "of the 1 movie held out, by the model that had not seen them" in whole.calibration
     assert "training movies" in checked.calibration
     assert any(note.startswith(f"the weights are of all {len(movies())} movies") for note in whole.notes)
 

@@ -306,7 +306,7 @@ def test_a_movie_that_fails_is_named_and_the_others_are_compared(castmine: Castm
     root = dataset(tmp_path, two_movies())
     Path(root, Dataset.open(root).records()[1].shards["faces"].path).unlink()
     ran = castmine("verify", "--dataset", root, "--out", tmp_path / "out", status=1)
-    assert "mean over 1 of 1 movies" in ran.out
+    assert "mean over 1 of 1 movie · " in ran.out
     assert "failed: b: " in ran.err
     assert "failed and is left out" in (tmp_path / "out" / PAGE).read_text()
 

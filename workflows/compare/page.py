@@ -13,6 +13,7 @@ from workflows.cluster.cautions import cautions
 from workflows.compare.columns import COLUMNS
 from workflows.compare.comparison import RunComparison
 from workflows.compare.scored import ScoredRun
+from workflows.console import counted
 from workflows.report.columns import Cells, Column, cells, with_figures
 from workflows.report.html import render
 from workflows.report.kcurve import KChart, k_chart
@@ -126,4 +127,4 @@ def _facts(comparison: RunComparison) -> list[str]:
     named = sum(int(truth.named.sum()) for truth in comparison.truths)
     tracks = sum(len(truth.names) for truth in comparison.truths)
     counts = ((runs, "run"), (movies, "movie"), (tracks, "track"))
-    return [*(f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts), f"{named:,} named"]
+    return [*(counted(count, word) for count, word in counts), f"{named:,} named"]

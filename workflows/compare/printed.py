@@ -9,7 +9,7 @@ from workflows.compare.columns import COLUMNS
 from workflows.compare.page import run_lines, shown_columns
 from workflows.compare.run import CompareSummary
 from workflows.compare.scored import ScoredMovie, ScoredRun
-from workflows.console import out, print_table, table_of
+from workflows.console import counted, out, print_table, table_of
 
 
 def compared(summary: CompareSummary) -> None:
@@ -34,7 +34,7 @@ def compared(summary: CompareSummary) -> None:
             out.print(f"{run.name}: {caution}", markup=False, soft_wrap=True)
     for movie_id, why in comparison.left_out.items():
         out.print(f"{movie_id} is left out: {why}", markup=False)
-    movies = f"{comparison.labelled} of {len(comparison.truths)} movies labelled"
+    movies = f"{comparison.labelled} of {counted(len(comparison.truths), 'movie')} labelled"
     out.print(f"{movies} · {summary.seconds:.1f} s: open {summary.page}", markup=False, soft_wrap=True)
 
 

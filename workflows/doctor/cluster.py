@@ -3,6 +3,7 @@
 import time
 
 from workflows.config import Config, RunConfig
+from workflows.console import counted
 from workflows.doctor.finding import Finding
 
 ON_DEMAND = "as it should be where machines start on demand"
@@ -19,7 +20,7 @@ def ray(address: str | None, config: Config) -> list[Finding]:
         resources, nodes = running.cluster_resources(), [node for node in running.nodes() if node["Alive"]]
         held = f"{resources.get('CPU', 0):.0f} cores, {resources.get('GPU', 0):.0f} GPUs"
         memory = f"{resources.get('memory', 0) / 2**30:.0f} GiB for workers"
-        place = f"at {address}, {len(nodes)} nodes" if is_elsewhere(address) else "started here"
+        place = f"at {address}, {counted(len(nodes), 'node')}" if is_elsewhere(address) else "started here"
         said = f"{running.__version__} {place} in {time.monotonic() - began:.1f} s: {held}, {memory}"
         room = [_room(config.run, config.run.workers or cores)] if is_elsewhere(address) else []
         gpus = resources.get("GPU", 0)

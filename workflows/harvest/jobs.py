@@ -19,7 +19,7 @@ from harvest.faces import Pack
 from harvest.segments import Segment, plan_segments
 from harvest.video import check_decode_device
 from workflows.config import Config
-from workflows.console import Meter, meter
+from workflows.console import Meter, counted, meter
 from workflows.harvest.plan import HarvestPlan, segment_minutes
 from workflows.harvest.quarantine import is_held_against
 from workflows.harvest.worker import HarvestWorker, MovieReport, Probe, SegmentReport
@@ -212,7 +212,7 @@ class HarvestRun:
         total = sum(probe.facts.frames for probe in self._probes.values())
         done = sum(state.frames + state.earlier for state in self._states.values()) + sum(units.values())
         ended = sum(state.state in ("done", "failed") for state in self._states.values())
-        shown.update(min(done, total), total, f"{ended} of {len(self._states)} movies")
+        shown.update(min(done, total), total, f"{ended} of {counted(len(self._states), 'movie')}")
 
 
 def _says_seeking_is_wrong(result: Any) -> bool:

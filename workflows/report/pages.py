@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from markupsafe import Markup
 
+from workflows.console import counted
 from workflows.report import timeline
 from workflows.report.characters import Cast, gather_cast
 from workflows.report.config import ReportConfig
@@ -152,7 +153,7 @@ def _movie_facts(movie: Mapping[str, Any]) -> list[str]:
 def _index_facts(sheet: CastSheet, cast: Cast) -> list[str]:
     movie, characters, tracks = sheet.movie, len(cast.characters), sheet.tracks.num_rows
     facts = [timeline.length(movie["duration_s"])] if movie.get("duration_s") else []
-    facts += [f"{characters:,} character{'s' * (characters != 1)}", f"{tracks:,} track{'s' * (tracks != 1)}"]
+    facts += [counted(characters, "character"), counted(tracks, "track")]
     return facts + [f"{word} {value}" for value, word, _ in _scores(sheet.metrics) if word in ("WCP", "V-measure")]
 
 

@@ -7,6 +7,7 @@ from harvest.errors import TooLittleDataError
 from train.calibration import equal_error_threshold
 from train.registry import ModelCard
 from train.validation import Gain, held_out_gains, refused_gains
+from workflows.console import counted
 from workflows.train.closed_form import CLOSED_FORM
 from workflows.train.corpus import Corpus, Learned
 
@@ -67,18 +68,18 @@ def _gains(corpus: Corpus, learned: Learned, refuse: bool) -> tuple[dict[str, Ga
 def _threshold(corpus: Corpus, learned: Learned, unseen: bool) -> tuple[float | None, str]:
     """The threshold and how it came about: of the links of the training movies; `unseen`: of those held out, where
     they have enough."""
-    sides = {"training movies": corpus.split.train}
+    sides = [(corpus.split.train, "training movie", "")]
     if unseen:
-        sides = {"movies held out, by the model that had not seen them": corpus.split.validation} | sides
+        sides.insert(0, (corpus.split.validation, "movie", " held out, by the model that had not seen them"))
     refusal = ""
-    for side, movies in sides.items():
+    for movies, what, how in sides:
         try:
             found = equal_error_threshold(corpus.total(learned.adapted, movies).distances, corpus.config.calibration)
         except TooLittleDataError as error:
             refusal = str(error)
             continue
         return found.value, (
-            f"equal error {found.equal_error:.4f} between {found.positive_pairs} hard-positive pairs and "
-            f"{found.negative_pairs} cannot-link pairs of the {len(movies)} {side}"
+            f"equal error {found.equal_error:.4f} between {counted(found.positive_pairs, 'hard-positive pair')} and "
+            f"{counted(found.negative_pairs, 'cannot-link pair')} of the {counted(len(movies), what)}{how}"
         )
     return None, refusal

@@ -11,6 +11,7 @@ from train.registry import ModelCard
 from train.verification import MovieVerification, verify_corpus
 from workflows.cluster.job import BASE
 from workflows.config import Config
+from workflows.console import counted
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def _names(models: Sequence[str]) -> list[str]:
 def _notes(card: ModelCard, records: Sequence[MovieRecord]) -> tuple[str, ...]:
     notes = []
     if seen := {record.movie_id for record in records} & set(card.fitted_movies):
-        notes.append(f"was fitted to {len(seen)} of the {len(records)} movies: on them its figures are not held out")
+        movies = counted(len(records), "movie")
+        notes.append(f"was fitted to {len(seen)} of the {movies}: on them its figures are not held out")
     if other := sorted({record.models for record in records if record.models_hash != card.pack_hash}):
         notes.append(f"was trained on embeddings of {card.pack}, and these are of {', '.join(other)}")
     return tuple(notes)

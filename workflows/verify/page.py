@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from train.verification import roc_grid
+from workflows.console import counted
 from workflows.report.columns import Cells, Column, cells
 from workflows.report.html import render
 from workflows.verify.charts import RocAxes, bins_shown, distance_ticks, histogram_path
@@ -68,10 +69,10 @@ def verification_page(comparison: ModelComparison, curves: str) -> str:
 def _facts(comparison: ModelComparison) -> list[str]:
     movies, named = comparison.movies, comparison.rows[0].overall.named
     tracks, mined = sum(movie.tracks for movie in movies), comparison.rows[0].overall.hard.tracks
-    facts = [f"{len(movies):,} movie{'s' * (len(movies) != 1)}", f"{tracks:,} tracks, {mined:,} of them mined"]
+    facts = [counted(len(movies), "movie"), f"{counted(tracks, 'track')}, {mined:,} of them mined"]
     facts.append(f"{sum(movie.named for movie in movies):,} named")
     if named:
-        facts.append(f"{named.positive_pairs:,} pairs of one person, {named.negative_pairs:,} of two")
+        facts.append(f"{counted(named.positive_pairs, 'pair')} of one person, {named.negative_pairs:,} of two")
     return facts
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
-from workflows.console import err, out, print_table, table_of
+from workflows.console import counted, err, out, print_table, table_of
 from workflows.report.columns import cells
 from workflows.verify.columns import columns
 from workflows.verify.figures import comparison_json
@@ -27,7 +27,7 @@ def verified(summary: VerifySummary) -> None:
     for row in comparison.rows:
         for note in row.notes:
             out.print(f"{row.name} {note}", markup=False)
-    movies = f"mean over {len(comparison.verified)} of {len(comparison.movies)} movies"
+    movies = f"mean over {len(comparison.verified)} of {counted(len(comparison.movies), 'movie')}"
     out.print(f"{movies} · {summary.seconds:.1f} s: open {summary.page}", markup=False, soft_wrap=True)
     for movie_id, message in comparison.failed.items():
         err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
