@@ -16,9 +16,10 @@ from sklearn.metrics import auc, roc_curve
 
 from harvest.errors import TooLittleDataError
 from train.calibration import LinkDistances, distance_histogram
-from train.config import CalibrationConfig, VerificationConfig
+from train.config import TrainConfig, VerificationConfig
 from train.mining import MinedTracks
 from train.normalise import Floats, Integers, l2_normalised
+from train.recognition import ThirdTracks
 
 
 class Representation(Protocol):
@@ -92,6 +93,7 @@ class MovieVerification:
     """None: the movie has no pair of named tracks to tell."""
     hard: HardPairs
     links: LinkDistances
+    thirds: ThirdTracks
 
 
 def roc_grid(config: VerificationConfig | None = None) -> Floats:
@@ -161,16 +163,16 @@ def verify_movie(
     identities: Sequence[str | None],
     model: Representation | None = None,
     config: VerificationConfig | None = None,
-    calibration: CalibrationConfig | None = None,
+    training: TrainConfig | None = None,
     faces: Sequence[npt.ArrayLike] = (),
 ) -> MovieVerification:
     """One movie as `model` or, without one, as the pack represents it.
 
     `means` (n, d) unit; `mined` in the base embedding, so that every representation is asked about the same pairs;
     `cannot_link` (m, 2) rows of `means`; `faces`: raw ones of each track, for a model that takes them. A tracklet is
-    embedded as a track of those faces is.
+    embedded as a track of those faces is. Of `training` links and third tracks are measured as it measures them.
     """
-    config = config or VerificationConfig()
+    config, training = config or VerificationConfig(), training or TrainConfig()
     tracklets = mined.tracklets.reshape(*mined.tracklets.shape[:2], means.shape[1])  # of no track, mined has no size
     if model:
         if model.takes_faces:
@@ -184,7 +186,8 @@ def verify_movie(
     except TooLittleDataError:
         named = None
     hard = HardPairs.of(tracklets, means[mined.hard_negatives], config.distance_bins)
-    return MovieVerification(named, hard, LinkDistances.of(tracklets, means, cannot_link, calibration))
+    links = LinkDistances.of(tracklets, means, cannot_link, training.calibration)
+    return MovieVerification(named, hard, links, ThirdTracks.of(means, cannot_link, training.recognition))
 
 
 def verify_corpus(movies: Sequence[MovieVerification]) -> MovieVerification:
@@ -193,6 +196,7 @@ def verify_corpus(movies: Sequence[MovieVerification]) -> MovieVerification:
         mean_verification([movie.named for movie in movies if movie.named]),
         reduce(add, (movie.hard for movie in movies)),
         reduce(add, (movie.links for movie in movies)),
+        reduce(add, (movie.thirds for movie in movies)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,10 +19,12 @@ from tests.train.tracks import Movie, made_up_movie
 from tests.workflows.conftest import Castmine
 from tests.workflows.test_report import chromium
 from train.centring import CentringSums, fit_centring
-from train.config import CalibrationConfig, TrainConfig
+from train.config import CalibrationConfig, RecognitionConfig, TrainConfig
 from train.mining import mine_movie
+from train.recognition import recognition
 from train.registry import ModelCard, load_model, save_model
 from train.subspace import Subspace
+from train.validation import total
 from train.verification import verify_movie
 from workflows import console
 from workflows.config import Config
@@ -36,7 +39,8 @@ from workflows.verify.run import VerifyJob, VerifySummary, verify, verify_one
 from workflows.verify.write import CURVES, MOVIE_CURVES, PAGE, write_comparison
 
 HOSTILE = "<script>alert('x')</script>"
-CONFIG = Config(train=TrainConfig(calibration=CalibrationConfig(pairs=20)))
+FEW = {"calibration": CalibrationConfig(pairs=20), "recognition": RecognitionConfig(pairs=20)}
+CONFIG = Config(train=TrainConfig.model_validate(FEW))
 
 
 def dataset(folder: Path, movies: dict[str, Movie], named: bool = True, together: bool = True) -> str:
@@ -85,12 +89,12 @@ def two_movies() -> dict[str, Movie]:
     return {name: made_up_movie(seed, tracks=60) for seed, name in enumerate(["a", "b"])}
 
 
-def compared(root: str, *models: str, failed: dict[str, str] | None = None) -> ModelComparison:
+def compared(root: str, *models: str, failed: dict[str, str] | None = None, config: Config = CONFIG) -> ModelComparison:
     """What the command makes of a dataset, without Ray."""
     records = Dataset.open(root).records()
-    movies = [verify_one(VerifyJob(root, record.movie_id, models, CONFIG)) for record in records]
+    movies = [verify_one(VerifyJob(root, record.movie_id, models, config)) for record in records]
     cards = [(folder, load_model(folder).card) for folder in models]
-    return compare(root, cards, records, movies, failed or {}, CONFIG)
+    return compare(root, cards, records, movies, failed or {}, config)
 
 
 @pytest.fixture
@@ -108,7 +112,29 @@ def test_the_base_comes_first_and_a_model_that_changes_nothing_has_its_figures(l
     assert base is not None
     assert half is not None
     assert base > half
-    assert labelled.unnamed == labelled.unlinked == ""
+    assert by_key["known_again"][0] == pytest.approx(by_key["known_again"][1])
+    assert labelled.unnamed == labelled.unlinked == labelled.unrecognised == ""
+
+
+def test_people_are_known_again_as_training_counts_it(tmp_path: Path) -> None:
+    root, half = dataset(tmp_path, two_movies()), model(tmp_path / "half", kept=4)
+    found = compared(root, half)
+    for row, embedding in zip(found.rows, (None, load_model(half).embedding), strict=True):
+        jobs = [MovieJob(root, name, CONFIG.train, embedding=embedding, held_out=True) for name in ("a", "b")]
+        trained = total(map(measure_one, jobs)).thirds
+        assert trained is not None
+        assert row.known == recognition(trained, CONFIG.train.recognition)
+    shares = [row["known_again"] for row in comparison_json(found)["representations"]]
+    assert shares == [row.known.share for row in found.rows if row.known]
+
+
+def test_where_few_people_come_back_it_is_said_that_nobody_can_be_known_again(tmp_path: Path) -> None:
+    few = RecognitionConfig(pairs=1000)
+    found = compared(dataset(tmp_path, two_movies()), config=Config(train=TrainConfig(recognition=few)))
+    assert "known_again" not in [column.key for column in columns(found)]
+    told = comparison_json(found)["known_again_absent"]
+    assert re.fullmatch(r"\d+ pairs of tracks can be taken for one person .*, and it takes 1,000 .*", told)
+    assert f"How often people are known again is absent: {told}" in verification_page(found, CURVES)
 
 
 def test_bold_is_the_best_of_a_column_and_every_row_that_ties_with_it(labelled: ModelComparison) -> None:
@@ -119,14 +145,15 @@ def test_bold_is_the_best_of_a_column_and_every_row_that_ties_with_it(labelled: 
     assert not any(column.best(labelled.rows[:1])[0] for column in columns(labelled))
 
 
-def test_80_columns_hold_the_figure_that_needs_no_label(
+def test_80_columns_hold_the_figures_that_need_no_label_and_the_rates(
     labelled: ModelComparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console.out, "width", 80)
     with console.out.capture() as said:
         verified(VerifySummary(labelled, "page.html", 1.0))
     head = next(line for line in said.get().splitlines() if line.strip())
-    assert head.rstrip().endswith("links' equal error")
+    for figure in ("known again↑", "links' error↓", "TPR@0.001↑"):
+        assert figure in head
 
 
 def test_means_give_each_movie_the_same_weight(labelled: ModelComparison) -> None:
@@ -141,7 +168,7 @@ def test_means_give_each_movie_the_same_weight(labelled: ModelComparison) -> Non
 def test_without_labels_hard_pairs_and_links_are_shown_and_the_reason_is_given(tmp_path: Path) -> None:
     found = compared(dataset(tmp_path, two_movies(), named=False), model(tmp_path / "whole"))
     assert [column.key for column in columns(found)] == [
-        *("link_equal_error", "hard_in_order", "hard_positive_median", "hard_negative_median")
+        *("known_again", "link_equal_error", "hard_in_order", "hard_positive_median", "hard_negative_median")
     ]
     page = verification_page(found, CURVES)
     assert "Verification is absent: no movie has two named tracks of one person" in page

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+ARROWS = {1: "↑", -1: "↓"}
+"""Behind the head of a figure of which more, or less, is better."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -18,6 +21,11 @@ class Column:
     better: int = 0
     """1: more is better, -1: less, 2: 1 is best; 0: neither."""
     digits: int = 3
+
+    @property
+    def directed(self) -> str:
+        """The head, and which way is better."""
+        return self.head + ARROWS.get(self.better, "")
 
     def text(self, row: Any) -> str:
         """The figure as the table shows it."""

@@ -8,9 +8,9 @@ from workflows.verify.comparison import ComparedRow, ModelComparison
 
 
 def columns(comparison: ModelComparison) -> list[Column]:
-    """All columns that hold a figure; a narrow terminal leaves out the last ones."""
+    """All columns that hold a figure; a narrow terminal leaves out the last ones. What needs no label comes first."""
     rates = comparison.config.verification.false_positive_rates
-    return with_figures([*map(_rate, rates), LINKED, *NAMED, *MINED], comparison.rows)
+    return with_figures([KNOWN, LINKED, *map(_rate, rates), *NAMED, *MINED], comparison.rows)
 
 
 def rate_of(rate: float, measured: MovieVerification) -> float | None:
@@ -20,7 +20,7 @@ def rate_of(rate: float, measured: MovieVerification) -> float | None:
 
 def _rate(rate: float) -> Column:
     meaning = f"Share of one person's pairs accepted where {rate:.2%} of two people's pairs are; mean over movies"
-    return Column(f"tpr_at_{rate:g}", f"TPR at {rate:g}", meaning, lambda row: rate_of(rate, row.overall), 1)
+    return Column(f"tpr_at_{rate:g}", f"TPR@{rate:g}", meaning, lambda row: rate_of(rate, row.overall), 1)
 
 
 def _named(key: str, row: ComparedRow) -> float | None:
@@ -37,9 +37,18 @@ NAMED = (
         -1,
     ),
 )
+KNOWN = Column(
+    "known_again",
+    "known again",
+    "Share of the pairs of a track and one of two seen together that are taken for one person, read where so many of "
+    "these contradict each other as train.recognition.contradicted allows: how often people are known again in other "
+    "scenes. No label is needed, and training refuses a model that falls behind the base in it",
+    lambda row: row.known.share if row.known else None,
+    1,
+)
 LINKED = Column(
     "link_equal_error",
-    "links' equal error",
+    "links' error",
     "Where as many of the hard-positive pairs that the base was mined for, whatever the representation, are refused as "
     "cannot-link pairs accepted: no label is needed, and training compares so on the movies it holds out",
     lambda row: row.links.equal_error if row.links else None,

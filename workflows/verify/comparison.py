@@ -7,6 +7,7 @@ from pathlib import Path
 from harvest.dataset.records import MovieRecord
 from harvest.errors import DatasetError, TooLittleDataError
 from train.calibration import Threshold, equal_error_threshold
+from train.recognition import Recognition, recognition
 from train.registry import ModelCard
 from train.verification import MovieVerification, verify_corpus
 from workflows.cluster.job import BASE
@@ -38,6 +39,8 @@ class ComparedRow:
     overall: MovieVerification
     links: Threshold | None
     """Equal error of the base's hard positives and all cannot-links, as held out in training; None: too few pairs."""
+    known: Recognition | None
+    """How often people are known again in other scenes, as training asks of it; None: too few are."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class ModelComparison:
     """Why verification, or the verification of some movies, is absent; empty: it is not."""
     unlinked: str
     """Why the equal error of links is absent; empty: it is not."""
+    unrecognised: str
+    """Why it is not told how often people are known again; empty: it is."""
     config: Config
 
     @property
@@ -87,11 +92,12 @@ def compare(
     names = [BASE, *_names([folder for folder, _ in models])]
     overall = [verify_corpus([movie.measures[number] for movie in movies]) for number in range(len(cards))]
     links, unlinked = _links(overall, config)
+    known, unrecognised = _known(overall, config)
     rows = [
-        ComparedRow(name, card.method if card else None, _notes(card, records) if card else (), measured, threshold)
-        for name, card, measured, threshold in zip(names, cards, overall, links, strict=True)
+        ComparedRow(name, card.method if card else None, _notes(card, records) if card else (), measured, error, again)
+        for name, card, measured, error, again in zip(names, cards, overall, links, known, strict=True)
     ]
-    return ModelComparison(root, tuple(rows), tuple(movies), failed, unnamed, unlinked, config)
+    return ModelComparison(root, tuple(rows), tuple(movies), failed, unnamed, unlinked, unrecognised, config)
 
 
 def _links(overall: Sequence[MovieVerification], config: Config) -> tuple[list[Threshold | None], str]:
@@ -100,6 +106,19 @@ def _links(overall: Sequence[MovieVerification], config: Config) -> tuple[list[T
         return [equal_error_threshold(measured.links, config.train.calibration) for measured in overall], ""
     except TooLittleDataError as error:
         return [None] * len(overall), str(error).split(";")[0]
+
+
+def _known(overall: Sequence[MovieVerification], config: Config) -> tuple[list[Recognition | None], str]:
+    """How often people are known again in each representation, or the reason why it cannot be told of any."""
+    asked = config.train.recognition
+    found = [recognition(measured.thirds, asked) for measured in overall]
+    most = max(known.pairs for known in found)
+    if most >= asked.pairs:
+        return list(found), ""
+    return [None] * len(found), (
+        f"{counted(most, 'pair')} of tracks can be taken for one person before links contradict it, "
+        f"and it takes {asked.pairs:,} (train.recognition.pairs)"
+    )
 
 
 def _names(models: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ def comparison_json(comparison: ModelComparison) -> dict[str, Any]:
             "method": row.method,
             "notes": list(row.notes),
             **{column.key: column.of(row) for column in table},
+            "known_again_pairs": row.known.pairs if row.known else None,
             "link_threshold": row.links.value if row.links else None,
             **_named(row.overall.named),
             "roc": row.overall.named.roc.tolist() if row.overall.named else None,
@@ -41,6 +42,7 @@ def comparison_json(comparison: ModelComparison) -> dict[str, Any]:
         "roc_false_positive_rates": roc_grid(comparison.config.verification).tolist(),
         "verified_movies": len(comparison.verified),
         "verification_absent": comparison.unnamed or None,
+        "known_again_absent": comparison.unrecognised or None,
         "link_equal_error_absent": comparison.unlinked or None,
         "failed": comparison.failed,
     }

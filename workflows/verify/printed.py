@@ -15,7 +15,7 @@ def verified(summary: VerifySummary) -> None:
     """A row per representation, and what a reader must know beside it."""
     comparison = summary.comparison
     found = columns(comparison)
-    table = table_of("representation", *(column.head for column in found))
+    table = table_of("model", *(column.directed for column in found))
     for row, figures in zip(comparison.rows, cells(found, comparison.rows), strict=True):
         table.add_row(Text(row.name), *(Text(text, "bold" if best else "") for text, best in figures))
     print_table(table)
@@ -24,6 +24,8 @@ def verified(summary: VerifySummary) -> None:
         out.print(f"{what}: {comparison.unnamed}; castmine labels import brings names in", markup=False)
     if comparison.unlinked:
         out.print(f"the equal error of links is absent: {comparison.unlinked}", markup=False)
+    if comparison.unrecognised:
+        out.print(f"known again is absent: {comparison.unrecognised}", markup=False)
     for row in comparison.rows:
         for note in row.notes:
             out.print(f"{row.name} {note}", markup=False)

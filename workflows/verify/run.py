@@ -99,7 +99,7 @@ def verify_one(job: VerifyJob) -> VerifiedMovie:
     faces = read_face_embeddings(dataset, movie)
     mined = mine_movie(faces, tracks.cannot_link, job.config.train.mining)
     means = tracks.means.astype(np.float64)
-    settings = job.config.verification, job.config.train.calibration
+    settings = job.config.verification, job.config.train
     measures = tuple(
         verify_movie(means, mined, tracks.cannot_link, names, model, *settings, faces)
         for model in (None, *map(load_model, job.models))
