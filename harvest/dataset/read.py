@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
@@ -191,6 +192,11 @@ class Dataset:
 def _under(contents: Mapping[str, bytes], table: str) -> dict[str, bytes]:
     """Of all records, those of one table."""
     return {path: content for path, content in contents.items() if path.startswith(f"records/{table}/")}
+
+
+def lies_in_dataset(path: Path) -> bool:
+    """Whether a path of this machine, wherever links lead it, lies in the folder of a dataset."""
+    return any(os.path.isfile(folder / MARKER) for folder in path.resolve().parents)
 
 
 def movies_table(records: list[MovieRecord]) -> pa.Table:

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from harvest.dataset.read import Dataset
+from harvest.dataset.read import MARKER, Dataset
 from harvest.dataset.store import TEMPORARY
 from tests.workflows.conftest import Castmine, Harvested, Ran, digests
 from tests.workflows.test_harvest import run_lightly
@@ -354,6 +354,25 @@ def test_wrong_usage_is_one_line_that_says_what_is_allowed(castmine: Castmine, a
     assert ran.err.startswith(f"error: {said}")
     assert len(ran.err.splitlines()) == 1
     assert ran.out == ""
+
+
+def test_what_is_printed_is_never_written_into_a_dataset(
+    castmine: Castmine, harvested: Harvested, tmp_path: Path
+) -> None:
+    root = harvested.copy(tmp_path)
+    (tmp_path / "link").symlink_to(root / MARKER)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    files = {
+        "status --json": root / MARKER,
+        "card --out": root / "records" / "new.md",
+        "vacuum --json": tmp_path / "link",
+    }
+    for command, file in files.items():
+        name, option = command.split()
+        ran = castmine(name, "-d", root, option, file, status=2)
+        assert ran.err.startswith(f"error: {file}: lies in a dataset")
+        assert len(ran.err.splitlines()) == 1
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
 @pytest.mark.parametrize("option", ["--json", "--out"])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from harvest.errors import ConfigError
 from workflows.config import Config, load_config
 from workflows.submitted import lasting
 
@@ -25,7 +26,22 @@ ConfigOption = Annotated[
 SetOption = Annotated[
     list[str], typer.Option("--set", "-s", metavar="K=V", help="One key of the configuration: harvest.stride=2.")
 ]
-JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write what is printed as JSON too.")]
+
+
+def outside_datasets(file: Path | None) -> Path | None:
+    """A file to write, as given. Raises ConfigError where it lies in a dataset: over its marker or a record, that could
+    not be read any more."""
+    from harvest.dataset.read import lies_in_dataset
+
+    if file and lies_in_dataset(file):
+        raise ConfigError(f"{file}: lies in a dataset, where no command writes what it prints; name another file")
+    return file
+
+
+JsonOption = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write what is printed as JSON too.", callback=outside_datasets),
+]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Ray workers.", show_default="one for each core")]
 AddressOption = Annotated[
     str | None,

@@ -20,6 +20,7 @@ from workflows.cli.options import (
     SetOption,
     WaitOption,
     WorkersOption,
+    outside_datasets,
     settings,
 )
 from workflows.console import out, write_json
@@ -132,7 +133,15 @@ def doctor(
 def card(
     dataset: DatasetOption,
     out_file: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Markdown file.", show_default="print it")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Markdown file.",
+            show_default="print it",
+            callback=outside_datasets,
+        ),
     ] = None,
 ) -> None:
     """A dataset card: what was harvested, with which models and licences, splits, drops, failures, what is owed."""

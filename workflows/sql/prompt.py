@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harvest.dataset.read import lies_in_dataset
 from harvest.dataset.snapshot import Snapshot
 from harvest.dataset.views import schema_rows, view_docs
 from harvest.errors import QueryError
@@ -43,7 +44,7 @@ def answer(
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C stops a query, not the conversation
         prompt(snapshot, root=root)
         return
-    if out is not None and _is_of_dataset(out.resolve(), snapshot, root):
+    if out is not None and _is_of_dataset(out, snapshot):
         raise QueryError(f"{out}: lies in the dataset, where no answer is ever written; name another --out FILE")
     with open_locked(snapshot) as connection:
         text = sys.stdin.read() if query is None else query
@@ -55,10 +56,9 @@ def answer(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _is_of_dataset(out: Path, snapshot: Snapshot, root: str) -> bool:
-    """Whether it lies in its folder, or is one of its files, wherever links have put those."""
-    folder = Path(root.removeprefix("file://")).resolve()
-    return out.is_relative_to(folder) or str(out) in {os.path.realpath(file) for file in snapshot.files()}
+def _is_of_dataset(out: Path, snapshot: Snapshot) -> bool:
+    """Whether it lies in the folder of one, or is one of its files, wherever links have put those."""
+    return lies_in_dataset(out) or os.path.realpath(out) in {os.path.realpath(file) for file in snapshot.files()}
 
 
 def prompt(snapshot: Snapshot, read: Read = input, root: str = "DIR") -> None:
