@@ -214,6 +214,14 @@ def test_the_help_of_every_command_shows_the_names_of_its_options_whole_on_80_co
         assert {text for text in wanted if text.startswith("-")} <= words, name
 
 
+def test_every_option_says_in_a_sentence_what_it_does_and_a_flag_shows_no_value() -> None:
+    for name, command in commands(typer.main.get_command(app)):
+        for parameter in command.params:
+            assert str(parameter.help).endswith("."), f"{name} {parameter.name}"
+            if getattr(parameter, "is_bool_flag", False):
+                assert parameter.metavar == "", f"{name} {parameter.name}: workflows.cli.options.flag"
+
+
 def test_the_help_names_every_command_and_says_how_to_begin() -> None:
     page = CliRunner().invoke(app, ["--help"]).output
     for name in CONTRACT:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli.options import MORE
+from workflows.cli.options import MORE, flag
 from workflows.console import out
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     epilog="Exit status: 0 all done · 1 some movies failed · 2 wrong usage, or nothing could be done · "
     "130 stopped by Ctrl-C, or a question answered with no.",
 )
-import_app = typer.Typer(no_args_is_help=True, help="Bring in what was made elsewhere.")
+import_app = typer.Typer(no_args_is_help=True, help="Bring in tracks and features that were made elsewhere.")
 labels_app = typer.Typer(no_args_is_help=True, help="Say who is who, to score a clustering.")
 app.add_typer(import_app, name="import", rich_help_panel=MORE)
 app.add_typer(labels_app, name="labels", rich_help_panel=MORE)
@@ -25,7 +25,7 @@ app.add_typer(labels_app, name="labels", rich_help_panel=MORE)
 
 @app.callback(invoke_without_command=True)
 def castmine(
-    shown_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    shown_version: Annotated[bool, flag("--version", "Print the version and stop.")] = False,
 ) -> None:
     """Find who is who in a film library.
 

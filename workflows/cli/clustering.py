@@ -15,6 +15,7 @@ from workflows.cli.options import (
     JsonOption,
     SetOption,
     WorkersOption,
+    flag,
     settings,
 )
 from workflows.console import write_json
@@ -27,32 +28,38 @@ def cluster(
     method: Annotated[
         str | None,
         typer.Option(
-            help="hac, hac-complete, hac-ward, hac-expanded, ball, affinity, hdbscan or videoclusternet.",
-            show_default="hac; with a model hac-expanded",
+            metavar="NAME",
+            help="How to group: hac, hac-complete, hac-ward, hac-expanded, ball, affinity, hdbscan, videoclusternet.",
+            show_default="hac; with --model hac-expanded",
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="MODEL_DIR", help="A model that was trained.", show_default="the pack itself")
+        str | None,
+        typer.Option(metavar="DIR", help="Model to embed the tracks with.", show_default="none, the pack's own"),
     ] = None,
     adapt: Annotated[
         str | None,
         typer.Option(
-            help="Fit to each movie first: tsiam, ssiam, selfdistill, selfdistill-network, or ball (of a bcl model).",
-            show_default="as it is",
+            metavar="NAME",
+            help="Fit to each movie first: tsiam, ssiam, selfdistill, selfdistill-network, or ball (with a bcl model).",
+            show_default="no fitting",
         ),
     ] = None,
     k_from: Annotated[
         str,
         typer.Option(
-            metavar="WHERE", help="Number of characters: threshold, labels, corpus (its cast_size), or a number."
+            metavar="WHERE",
+            help="Take the number of characters from threshold (a distance), labels, corpus (its cast_size); or N.",
         ),
     ] = "threshold",
     run: Annotated[
         str | None,
-        typer.Option(help="Name of this clustering.", show_default="method, model, adaptation, K where known"),
+        typer.Option(
+            metavar="NAME", help="Name of this clustering.", show_default="method, model, adaptation, K if known"
+        ),
     ] = None,
-    movies: Annotated[str, typer.Option(metavar="ID,…", help="Only these movies.", show_default="all")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Also what this run has clustered just so before.")] = False,
+    movies: Annotated[str, typer.Option(metavar="ID,…", help="Cluster these movies only.", show_default="all")] = "",
+    force: Annotated[bool, flag("--force", "Cluster again even where this clustering has the same already.")] = False,
     workers: WorkersOption = None,
     address: AddressOption = None,
     config: ConfigOption = None,
@@ -77,19 +84,20 @@ def cluster(
 def report(
     dataset: DatasetOption,
     out_folder: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the pages.", callback=lasting)
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the pages.", callback=lasting)
     ],
-    run: Annotated[str | None, typer.Option(help="Clustering to show.", show_default="the latest")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also sheets that would show the same as before.")] = False,
+    run: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Clustering to show.", show_default="the latest")
+    ] = None,
+    force: Annotated[bool, flag("--force", "Write sheets again even where they would show the same.")] = False,
     config: ConfigOption = None,
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
     """Write a cast sheet per movie: an HTML page that opens anywhere, without a network.
 
-    A sheet there that would show the same again is left as it is. Sheets in the folder of movies that the dataset no
-    longer has are named, with the command that removes them. So are movies that are not clustered: theirs show no
-    characters.
+    A sheet that would show the same again is left as it is. Sheets in the folder of movies that the dataset no longer
+    has are named, with the command that removes them. Sheets of movies that are not clustered show no characters.
     """
     from harvest.dataset.read import Dataset
     from workflows.printing import reported, told_of_no_characters
@@ -106,17 +114,15 @@ def report(
 @app.command(rich_help_panel=MAIN)
 def compare(
     dataset: DatasetOption,
-    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for page and tables.")],
-    runs: Annotated[
-        str, typer.Option(metavar="A,B,…", help="Clusterings to compare.", show_default="all that there are")
-    ] = "",
+    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page and its tables.")],
+    runs: Annotated[str, typer.Option(metavar="NAME,…", help="Clusterings to compare.", show_default="all")] = "",
     config: ConfigOption = None,
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
     """Put clusterings of one dataset side by side: scores, a test of their differences, which tracks are hard.
 
-    On the movies that all of them have clustered, by the labels that there are now.
+    They are scored on the movies that all of them have clustered, by the labels that there are now.
     """
     from workflows.compare.printed import compare_json, compared
     from workflows.compare.run import compare as run

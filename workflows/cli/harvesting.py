@@ -12,10 +12,12 @@ from workflows.cli.options import (
     AddressOption,
     ConfigOption,
     DatasetOption,
-    Device,
+    DeviceOption,
     JsonOption,
+    ModelsOption,
     PruneAllOption,
     PruneOption,
+    RetryOption,
     SetOption,
     WaitOption,
     WorkersOption,
@@ -28,7 +30,7 @@ from workflows.console import write_json
 @app.command(rich_help_panel=MAIN)
 def demo(
     out_folder: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for everything it makes.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for everything it makes.")
     ] = Path("demo"),
     workers: WorkersOption = None,
     json_file: JsonOption = None,
@@ -44,26 +46,30 @@ def demo(
 
 @app.command(rich_help_panel=MAIN)
 def harvest(
-    corpus: Annotated[str, typer.Argument(help="Video file, folder, glob, or CSV/Parquet with movie_id, uri.")],
+    corpus: Annotated[
+        str, typer.Argument(help="Video file, folder, glob, or CSV/Parquet with the columns movie_id and uri.")
+    ],
     dataset: DatasetOption,
-    models: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PACK",
-            help="bundled, an insightface pack (buffalo_l), or a folder of ONNX files.",
-            show_default="the dataset's; bundled",
-        ),
-    ] = None,
+    models: ModelsOption = None,
     workers: WorkersOption = None,
     segment_minutes: Annotated[
-        float | None, typer.Option(help="Length of the parts in which a movie is spread.", show_default="10")
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="Length of the parts of a movie that workers do at the same time.",
+            show_default="10",
+        ),
     ] = None,
-    device: Annotated[Device | None, typer.Option(help="Where the face models run.", show_default="cpu")] = None,
+    device: DeviceOption = None,
     gpus_per_worker: Annotated[
-        float | None, typer.Option(help="Share of a GPU for each worker.", show_default="1")
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of a GPU for each worker, with --device cuda.", show_default="1"),
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Frames at once, for a GPU.", show_default="1")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the movies that failed before.")] = False,
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Frames that the face models take at once; for a GPU.", show_default="1"),
+    ] = None,
+    retry_failed: RetryOption = False,
     prune: PruneOption = False,
     prune_all: PruneAllOption = False,
     wait: WaitOption = False,
@@ -74,7 +80,7 @@ def harvest(
 ) -> None:
     """Decode movies, detect, track and embed every face, and commit tracks and links movie by movie.
 
-    Only what is new or changed is done. Stop it with Ctrl-C; the same command goes on where it was.
+    Only what is new or changed is done. Stop it with Ctrl-C; the same command goes on where it stopped.
     """
     from workflows.harvest.printed import harvest_json, harvested
     from workflows.harvest.run import harvest as run

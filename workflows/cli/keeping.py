@@ -9,7 +9,7 @@ import typer
 
 from harvest.errors import ConfigError, DatasetError
 from workflows.cli.app import app
-from workflows.cli.options import INTERRUPTED, SCALE, DatasetOption, JsonOption, WaitOption
+from workflows.cli.options import INTERRUPTED, SCALE, DatasetOption, JsonOption, WaitOption, flag
 from workflows.console import counted, out, write_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -34,9 +34,9 @@ def _confirmed(question: str) -> bool:
 
 @app.command(rich_help_panel=SCALE)
 def forget(
-    movie: Annotated[str, typer.Argument(help="Its movie_id.")],
+    movie: Annotated[str, typer.Argument(help="movie_id of the movie.")],
     dataset: DatasetOption,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, flag("--yes", "Remove without asking.", short="-y")] = False,
     wait: WaitOption = False,
     json_file: JsonOption = None,
 ) -> None:
@@ -76,9 +76,12 @@ def forget(
 def vacuum(
     dataset: DatasetOption,
     older_than: Annotated[
-        str, typer.Option(metavar="TIME", help="Grace time: how long nothing has named a file (90s, 30m, 24h, 7d).")
+        str,
+        typer.Option(
+            metavar="TIME", help="Grace time: remove what no record has named for so long (90s, 30m, 24h, 7d)."
+        ),
     ] = "24h",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Say what would be removed; remove nothing.")] = False,
     wait: WaitOption = False,
     json_file: JsonOption = None,
 ) -> None:

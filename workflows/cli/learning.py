@@ -17,6 +17,7 @@ from workflows.cli.options import (
     JsonOption,
     SetOption,
     WorkersOption,
+    flag,
     settings,
 )
 from workflows.console import write_json
@@ -27,35 +28,39 @@ from workflows.submitted import lasting
 def train(
     dataset: DatasetOption,
     out_folder: Annotated[
-        Path, typer.Option("--out", "-o", metavar="MODEL_DIR", help="Folder for the model.", callback=lasting)
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", callback=lasting)
     ],
     preset: Annotated[
         str | None,
-        typer.Option(help="A paper's recipe: multiface-mvcorr, multiface-imptriplet, bcl (needs labels)."),
+        typer.Option(
+            metavar="NAME", help="A paper's recipe: multiface-mvcorr, multiface-imptriplet, or bcl (needs labels)."
+        ),
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(
-            help="mvcorr-linear, the closed form, in seconds; or a baseline that learns from labels: triplet, "
-            "contrastive, ldml, prototypical, cross-entropy.",
+            metavar="NAME",
+            help="mvcorr-linear, a closed form that takes seconds and needs no label; or a baseline that learns from "
+            "labels: triplet, contrastive, ldml, prototypical, cross-entropy.",
             show_default="mvcorr-linear",
         ),
     ] = None,
     workers: WorkersOption = None,
     gpus_per_worker: Annotated[
-        float | None, typer.Option(help="Train on GPUs, with this share of one for each worker.")
+        float | None,
+        typer.Option(metavar="SHARE", help="Train on GPUs: the share of one for each worker.", show_default="no GPU"),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a training that was stopped, where there is one.")
+        bool, flag("--resume", "Go on with the training of this model that was stopped, where there is one.")
     ] = False,
     address: AddressOption = None,
     config: ConfigOption = None,
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
-    """Learn a representation from a corpus, from its own must-links and cannot-links, or from labels.
+    """Learn a representation from a dataset: from its own must-links and cannot-links, or from labels.
 
-    Refuses, with exit status 2, a corpus that is too small to learn anything but noise from.
+    A dataset that is too small to learn anything but noise from is refused, with exit status 2.
     """
     from workflows.train.closed_form import CLOSED_FORM
     from workflows.train.printed import train_json, trained
@@ -81,9 +86,10 @@ def train(
 @app.command(rich_help_panel=MAIN)
 def verify(
     dataset: DatasetOption,
-    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the page.")],
+    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page and its curves.")],
     model: Annotated[
-        list[str], typer.Option(metavar="MODEL_DIR", help="A model to compare with the base; give several.")
+        list[str],
+        typer.Option(metavar="DIR", help="Model to compare with the pack's own embeddings; may be given again."),
     ] = [],  # noqa: B006
     workers: WorkersOption = None,
     address: AddressOption = None,
@@ -91,9 +97,10 @@ def verify(
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
-    """Say what models gained: how well they tell two tracks of one person from tracks of two.
+    """Show what models gained: how well they tell two tracks of one person from tracks of two.
 
-    On named tracks: ROC, AUC and equal error of all pairs of a movie. On any: distances of mined hard pairs.
+    On any tracks: how often people are known again before links contradict it, how often links are confused, and the
+    distances of mined hard pairs. On named tracks: true positive rates (TPR), ROC, AUC and equal error of all pairs.
     """
     from workflows.verify.printed import verified, verify_json
     from workflows.verify.run import verify as run

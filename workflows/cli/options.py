@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,15 +16,31 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 MAIN, SCALE, MORE = "From a movie to its cast", "A corpus at scale", "More"
 """Panels of `castmine --help`, in this order."""
 
+
+class Device(StrEnum):
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def flag(name: str, told: str, short: str = "") -> Any:
+    """An option that takes no value; typer's own help would show it with one, `<bool>`."""
+    return typer.Option(*filter(None, (name, short)), help=told, metavar="")
+
+
 DatasetOption = Annotated[
     str, typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset.", callback=lasting)
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", metavar="FILE", help="YAML file; [b]castmine config[/b] prints its keys."),
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="YAML file of settings; [b]castmine config[/b] prints its keys."
+    ),
 ]
 SetOption = Annotated[
-    list[str], typer.Option("--set", "-s", metavar="K=V", help="One key of the configuration: harvest.stride=2.")
+    list[str],
+    typer.Option(
+        "--set", "-s", metavar="K=V", help="Set one key of the config, as harvest.stride=2; may be given again."
+    ),
 ]
 
 
@@ -40,26 +56,33 @@ def outside_datasets(file: Path | None) -> Path | None:
 
 JsonOption = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write what is printed as JSON too.", callback=outside_datasets),
+    typer.Option("--json", metavar="FILE", help="Write what is printed also as JSON.", callback=outside_datasets),
 ]
-WorkersOption = Annotated[int | None, typer.Option(min=1, help="Ray workers.", show_default="one for each core")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Number of Ray workers.", show_default="one for each core")
+]
 AddressOption = Annotated[
     str | None,
     typer.Option(metavar="ADDR", help="Ray cluster to use.", envvar="RAY_ADDRESS", show_default="one on this machine"),
 ]
 
 WaitOption = Annotated[
-    bool, typer.Option("--wait", help="Where another run is at work on the dataset, wait for its end.")
+    bool, flag("--wait", "Wait for the end of another run at work on the dataset, instead of giving up.")
 ]
-PruneOption = Annotated[bool, typer.Option("--prune", help="Remove movies that are no longer in the corpus.")]
+RetryOption = Annotated[bool, flag("--retry-failed", "Harvest only the movies that failed before.")]
+ModelsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PACK",
+        help="Face models: bundled, an insightface pack (buffalo_l), or a folder of ONNX files.",
+        show_default="the dataset's; else bundled",
+    ),
+]
+DeviceOption = Annotated[Device | None, typer.Option(help="Where the face models run.", show_default="cpu")]
+PruneOption = Annotated[bool, flag("--prune", "Remove movies that are no longer in the corpus.")]
 PruneAllOption = Annotated[
-    bool, typer.Option("--prune-all", help="… also where that is more than half of them (corpus.shrunk).")
+    bool, flag("--prune-all", "Remove them even where they are more than half of the movies (corpus.shrunk).")
 ]
-
-
-class Device(StrEnum):
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 def settings(file: Path | None, overrides: list[str], workers: int | None) -> Config:

@@ -13,13 +13,16 @@ from workflows.cli.options import (
     AddressOption,
     ConfigOption,
     DatasetOption,
-    Device,
+    DeviceOption,
     JsonOption,
+    ModelsOption,
     PruneAllOption,
     PruneOption,
+    RetryOption,
     SetOption,
     WaitOption,
     WorkersOption,
+    flag,
     outside_datasets,
     settings,
 )
@@ -36,24 +39,28 @@ class StageName(StrEnum):
 @app.command(rich_help_panel=SCALE)
 def corpus(
     config: ConfigOption = None,
-    only: Annotated[StageName | None, typer.Option(help="This stage alone.", show_default="all")] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=0, help="Harvest at most so many movies.", show_default="all")
+    only: Annotated[
+        StageName | None,
+        typer.Option(metavar="STAGE", help="Do one stage: harvest, train, cluster or report.", show_default="all"),
     ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Harvest only what failed before.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Do everything again, changed or not.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Harvest at most so many movies.", show_default="all")
+    ] = None,
+    retry_failed: RetryOption = False,
+    force: Annotated[bool, flag("--force", "Do everything again, changed or not.")] = False,
     prune: PruneOption = False,
     prune_all: PruneAllOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is to be done, and what it takes.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Say what would be done, and what it takes; do nothing.")] = False,
     wait: WaitOption = False,
     workers: WorkersOption = None,
     address: AddressOption = None,
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
-    """Harvest, train, cluster and report by one config; each only where its inputs changed. For every night.
+    """Harvest, train, cluster and report by one config, each only where its inputs changed: for every night.
 
-    The section [b]corpus[/b] of the config says what and where. Stop it with Ctrl-C; the same command goes on.
+    The section [b]corpus[/b] of the config says what and where. Stop it with Ctrl-C; the same command goes on where it
+    stopped.
     """
     from workflows.corpus.printed import corpus_done, corpus_plan
     from workflows.corpus.run import Choice, run_corpus
@@ -79,10 +86,10 @@ def corpus(
 @app.command(rich_help_panel=SCALE)
 def status(
     dataset: DatasetOption,
-    run: Annotated[str | None, typer.Option(metavar="ID", help="Of this run.", show_default="the latest")] = None,
+    run: Annotated[str | None, typer.Option(metavar="ID", help="Run to show.", show_default="the latest")] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """How far a harvest or a corpus run is, from any machine: movies by state, rate, ETA, sign of life."""
+    """Show how far a harvest or a corpus run is, from any machine: movies by state, rate, ETA, sign of life."""
     from workflows.journal.status import print_status, read_status, status_json
 
     found = read_status(dataset, run)
@@ -92,7 +99,7 @@ def status(
 
 @app.command(rich_help_panel=SCALE)
 def failures(dataset: DatasetOption, json_file: JsonOption = None) -> None:
-    """What could not be done: which movie, where, how often, and the command that tries it again."""
+    """List what could not be done: which movie, where, how often, and the command that tries it again."""
     from workflows.journal.failures import failures_json, print_failures, read_failures
 
     found = read_failures(dataset)
@@ -102,13 +109,13 @@ def failures(dataset: DatasetOption, json_file: JsonOption = None) -> None:
 
 @app.command(rich_help_panel=SCALE)
 def doctor(
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", metavar="DIR", help="A dataset to try.")] = None,
-    models: Annotated[
-        str | None, typer.Option(metavar="PACK", help="Pack to try.", show_default="the dataset's; bundled")
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", metavar="DIR", help="Dataset to try.", show_default="none")
     ] = None,
-    device: Annotated[Device | None, typer.Option(help="Where the models are to run.", show_default="cpu")] = None,
+    models: ModelsOption = None,
+    device: DeviceOption = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Take back records of lost shards, so that these are made again.")
+        bool, flag("--repair", "Take back records of lost shards, so that the next harvest makes these again.")
     ] = False,
     workers: WorkersOption = None,
     address: AddressOption = None,
@@ -116,9 +123,9 @@ def doctor(
     set_: SetOption = [],  # noqa: B006
     json_file: JsonOption = None,
 ) -> None:
-    """What works here, and what to do about the rest: packages, decoders, GPU, models, Ray, disk, a dataset.
+    """Try what works here, and say what to do about the rest: packages, decoders, GPU, models, Ray, disk, a dataset.
 
-    With the config of a corpus it looks at that corpus's dataset and models.
+    With the config of a corpus, that corpus's dataset and models are tried.
     """
     from workflows.doctor.run import examine, findings_json
 
@@ -138,13 +145,13 @@ def card(
             "--out",
             "-o",
             metavar="FILE",
-            help="Markdown file.",
+            help="Markdown file to write.",
             show_default="print it",
             callback=outside_datasets,
         ),
     ] = None,
 ) -> None:
-    """A dataset card: what was harvested, with which models and licences, splits, drops, failures, what is owed."""
+    """Write a dataset card: what was harvested, by which models and licences, splits, drops, failures, what is owed."""
     from harvest.dataset.read import Dataset
     from workflows.card.facts import gather
     from workflows.card.markdown import card as written

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workflows.cli.app import app, import_app, labels_app
-from workflows.cli.options import FAILED, MAIN, MORE, DatasetOption, JsonOption
+from workflows.cli.options import FAILED, MAIN, MORE, DatasetOption, JsonOption, flag
 from workflows.config import keys
 from workflows.console import out, write_json
 
@@ -23,15 +23,19 @@ class Format(StrEnum):
 @app.command(rich_help_panel=MAIN)
 def sql(
     query: Annotated[
-        str | None, typer.Argument(help="One SELECT, or the name of a shipped query.", show_default="a prompt")
+        str | None,
+        typer.Argument(help="One SELECT, or the name of a query of --list.", show_default="a prompt"),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset.")
+        str | None,
+        typer.Option("--dataset", "-d", metavar="DIR", help="Folder of the dataset; not for --schema or --list."),
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.table,
-    out_file: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Every view with its columns' meaning.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="The shipped queries.")] = False,
+    format_: Annotated[Format, typer.Option("--format", help="Form of the answer.")] = Format.table,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="File for the answer.", show_default="print it")
+    ] = None,
+    schema: Annotated[bool, flag("--schema", "Print every view, and what its columns mean.")] = False,
+    list_: Annotated[bool, flag("--list", "Print the queries that come with castmine.")] = False,
 ) -> None:
     """Ask the dataset in SQL: one SELECT over movies, shots, tracks, faces, links, clusters and more."""
     from harvest.dataset.read import Dataset
@@ -51,7 +55,7 @@ def import_tracks(
     dataset: DatasetOption,
     json_file: JsonOption = None,
 ) -> None:
-    """Precomputed tracks become movies of a dataset.
+    """Make movies of a dataset from precomputed tracks.
 
     Columns: movie_id, track_id, shot_id, start_frame, end_frame (exclusive), embeddings (a list of face embeddings);
     optional: identity, fps. Tracks of one shot whose frames overlap are cannot-link.
@@ -62,12 +66,12 @@ def import_tracks(
 @import_app.command("bcl")
 def import_bcl(
     folder: Annotated[
-        Path, typer.Argument(help="Holds features/VIDEO/TRACK_ID.npy and ids/VIDEO.ids: data/ of the release.")
+        Path, typer.Argument(help="Folder data/ of the release: features/VIDEO/TRACK_ID.npy and ids/VIDEO.ids.")
     ],
     dataset: DatasetOption,
     json_file: JsonOption = None,
 ) -> None:
-    """The published features of Ball Cluster Learning become movies of a dataset, with their people.
+    """Make movies of a dataset from the published features of Ball Cluster Learning, with their people.
 
     The release has no frame times: tracks stand one after another in the order of their numbers, and none is known to
     be seen together with another, so there are no cannot-links to learn from or to keep to.
@@ -77,11 +81,11 @@ def import_bcl(
 
 @import_app.command("ssiam")
 def import_ssiam(
-    folder: Annotated[Path, typer.Argument(help="Holds MATLAB files with features_vgg and Tracks, by episode.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of MATLAB files with features_vgg and Tracks, by episode.")],
     dataset: DatasetOption,
     json_file: JsonOption = None,
 ) -> None:
-    """The published features of SSiam become movies of a dataset, their labelid standing for names.
+    """Make movies of a dataset from the published features of SSiam, their labelid standing for names.
 
     Of BBT its authors leave out of their scores label 2, unknown people, and the highest, false detections; here they
     count as two people.
@@ -104,7 +108,10 @@ def _import(path: Path, dataset: str, form: str, json_file: Path | None) -> None
 @labels_app.command("import")
 def import_labels(
     file: Annotated[
-        Path, typer.Argument(help="CSV: movie_id, track_id, identity, or movie_id, time_s, x1, y1, x2, y2, identity.")
+        Path,
+        typer.Argument(
+            help="CSV with the columns movie_id, track_id, identity, or movie_id, time_s, x1, y1, x2, y2, identity."
+        ),
     ],
     dataset: DatasetOption,
     json_file: JsonOption = None,
