@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from harvest.dataset.commit import commit_derived
+from harvest.dataset.commit import commit_derived, put_derived_record, write_derived
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import MovieRecord
+from harvest.dataset.records import DerivedRecord, MovieRecord
 from harvest.errors import DatasetError
 from harvest.labels import FaceIndex, Label, attach, from_table, gather, one_identity_a_track, to_table
 from workflows.label_remarks import beyond_film, doubled, nameless
@@ -74,8 +74,8 @@ def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
 def attach_labels(dataset: Dataset) -> list[LabelChange]:
     """Carry labels over to the current harvest of every movie that was harvested since they were attached.
 
-    What goes wrong with one movie is in its change, and the others' are carried over. Raises DatasetError where the
-    records cannot be read.
+    What goes wrong with one movie is in its change, and the others' are carried over. Labels imported meanwhile stay.
+    Raises DatasetError where the records cannot be read.
     """
     current = {record.movie_id: record for record in dataset.records()}
     changes = []
@@ -83,18 +83,40 @@ def attach_labels(dataset: Dataset) -> list[LabelChange]:
         movie = current.get(record.movie_id)
         if movie and movie.harvest_id != record.harvest_id:
             try:
-                labels = attach(from_table(dataset.read_shard(record.shard)), _index(dataset, movie))
-                changes.append(put_labels(dataset, movie, labels))
+                changes += _carried_over(dataset, movie, record)
             except DatasetError as error:
                 said = f"labels of {record.movie_id} are not on its new tracks: {error}"
                 changes.append(LabelChange(record.movie_id, 0, 0, not_carried=said))
     return changes
 
 
+def _carried_over(dataset: Dataset, movie: MovieRecord, record: DerivedRecord | None) -> list[LabelChange]:
+    """Attach the labels of a record to a movie's new tracks, or those of an import that has replaced it meanwhile.
+
+    Indexing the faces of a film takes seconds, and an import waits for nobody. No change where there is nothing (more)
+    to carry over.
+    """
+    index = _index(dataset, movie)
+    while record and record.harvest_id != movie.harvest_id:
+        labels = attach(from_table(dataset.read_shard(record.shard)), index)
+        table = to_table(movie.movie_id, labels)
+        attached = write_derived(dataset.store, RUN, RUN, movie.movie_id, movie.harvest_id, table)
+        now = dataset.derived_record(RUN, RUN, movie.movie_id)
+        if now == record:
+            put_derived_record(dataset.store, attached)
+            return [_change(movie, labels)]
+        record = now
+    return []
+
+
 def put_labels(dataset: Dataset, movie: MovieRecord, labels: Sequence[Label]) -> LabelChange:
     """Write a movie's labels as attached to its current harvest."""
     table = to_table(movie.movie_id, labels)
     commit_derived(dataset.store, RUN, RUN, movie.movie_id, movie.harvest_id, table)
+    return _change(movie, labels)
+
+
+def _change(movie: MovieRecord, labels: Sequence[Label]) -> LabelChange:
     attached = sum(label.track_id is not None for label in labels)
     return LabelChange(movie.movie_id, attached, len(labels) - attached)
 

@@ -1,6 +1,7 @@
 """`castmine labels import` on a real clip, and what becomes of the labels when the clip is really harvested again."""
 
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 import pytest
@@ -9,6 +10,7 @@ from harvest.dataset.commit import put_derived_record, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.errors import CorpusError
 from tests.workflows.conftest import Castmine, Harvested
+from workflows import labels as labels_module
 from workflows.labels import LabelChange, attach_labels, identities, import_labels
 
 
@@ -180,3 +182,35 @@ def test_lost_labels_of_one_movie_are_told_and_those_of_the_others_carried_over(
     assert labels_now
     dataset.store.delete(labels_now.shard.path)
     assert import_labels(file, dataset) == [LabelChange("hamilton", 1, 0, replaced=1)], "lost ones can be given again"
+
+
+@pytest.mark.parametrize("harvest_id", ["the harvest before", "this harvest"])
+def test_labels_that_are_imported_while_a_harvest_carries_over_older_ones_stay(root: Path, harvest_id: str) -> None:
+    """The import comes while the faces are indexed; it knew the movie as it was, or as it is by now."""
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+
+    def imported(names: str) -> None:
+        file.write_text(
+            "movie_id,track_id,identity\n" + "".join(f"hamilton,{t},{name}\n" for t, name in enumerate(names))
+        )
+        import_labels(file, dataset)
+
+    imported("ab")
+    movie, before = dataset.movie("hamilton"), dataset.derived_record("labels", "labels", "hamilton")
+    assert before
+    put_derived_record(dataset.store, before.model_copy(update={"harvest_id": "earlier"}))
+    index = labels_module._index
+
+    def meanwhile(*asked: object) -> object:
+        with mock.patch.object(labels_module, "_index", index):
+            imported("xyz")
+        newer = dataset.derived_record("labels", "labels", "hamilton")
+        assert newer
+        if harvest_id != "this harvest":
+            put_derived_record(dataset.store, newer.model_copy(update={"harvest_id": "earlier"}))
+        return index(dataset, movie)
+
+    with mock.patch.object(labels_module, "_index", meanwhile):
+        changes = attach_labels(dataset)
+    assert changes == ([LabelChange("hamilton", 3, 0)] if harvest_id != "this harvest" else [])
+    assert identities(dataset, "hamilton") == {0: "x", 1: "y", 2: "z"}
