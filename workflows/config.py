@@ -1,6 +1,7 @@
 """The whole configuration: a YAML file fills it, `--set section.key=value` overrides it, an unknown key is an error."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +15,7 @@ from cluster.config import ClusterConfig, ComparisonConfig
 from harvest.config import HarvestConfig, Section
 from harvest.errors import ConfigError
 from train.config import TrainConfig, VerificationConfig
-from workflows.corpus.config import CorpusConfig
+from workflows.corpus.config import PLACES, CorpusConfig
 from workflows.report.config import ReportConfig
 
 
@@ -78,15 +79,21 @@ class Config(Section):
 def load_config(file: Path | None = None, overrides: Iterable[str] = ()) -> Config:
     """The defaults, then the YAML file, then the overrides (`harvest.stride=3`, the value in YAML).
 
+    Places of the section `corpus` come out absolute: relative ones of the file lie in its folder, those of an override
+    in the working directory.
+
     Raises:
         ConfigError: a file that cannot be read, an unknown key (the nearest one is named), a value of the wrong kind.
     """
     values = _from_file(file) if file else {}
+    if file:
+        _place(values, file.parent)
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals:
             raise ConfigError(f"--set {override}: write it as section.key=value, for example --set harvest.stride=3")
         _put(values, key.strip(), _value(override, text))
+    _place(values, Path.cwd())
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -125,6 +132,21 @@ def _from_file(file: Path) -> dict[str, Any]:
     if not isinstance(values, dict | None):
         raise ConfigError(f"{file}: must hold sections such as harvest: or train:, not {type(values).__name__}")
     return values or {}
+
+
+def _place(values: dict[str, Any], folder: Path) -> None:
+    """Make the relative places of the section `corpus` ones in `folder`."""
+    corpus = values.get("corpus")
+    if isinstance(corpus, dict):
+        given = {key: corpus[key] for key in PLACES if isinstance(corpus.get(key), str)}
+        corpus |= {key: _absolute(key, place, folder) for key, place in given.items() if place}
+
+
+def _absolute(key: str, place: str, folder: Path) -> str:
+    """A place as it is found from any folder; URLs stay, and packs of face models that are no folder."""
+    path = os.path.abspath(os.path.join(folder, os.path.expanduser(place)))
+    named = key == "models" and (place == "bundled" or (os.sep not in place and not os.path.isdir(path)))
+    return place if named or "://" in place else path
 
 
 def _value(override: str, text: str) -> Any:

@@ -41,6 +41,44 @@ def test_an_override_can_take_a_value_back(tmp_path: Path) -> None:
     assert load_config(written(tmp_path, "run:\n  workers: 2\n"), ["run.workers=null"]).run.workers is None
 
 
+HOME = Path("~").expanduser()
+
+PLACED = {
+    "a relative place of the file lies in its folder": ("movies: films", "movies", "{here}/config/films"),
+    "… whatever is found there": ("movies: ../films/**/*.mp4", "movies", "{here}/films/**/*.mp4"),
+    "… and a pack by the slash in its name": ("models: packs/mine", "models", "{here}/config/packs/mine"),
+    "… or by being a folder": ("models: pack", "models", "{here}/config/pack"),
+    "the home folder is one's own": ("dataset: ~/films", "dataset", f"{HOME}/films"),
+    "a full path stays": ("model: /models/films", "model", "/models/films"),
+    "a URL stays": ("dataset: s3://bucket/films", "dataset", "s3://bucket/films"),
+    "the bundled pack stays": ("models: bundled", "models", "bundled"),
+    "a pack that is fetched by its name stays": ("models: buffalo_l", "models", "buffalo_l"),
+}
+
+
+@pytest.mark.parametrize("case", PLACED)
+def test_a_place_of_the_corpus_in_a_file_is_the_same_from_any_folder(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, key, place = PLACED[case]
+    (tmp_path / "config" / "pack").mkdir(parents=True)
+    file = written(tmp_path / "config", f"corpus: {{{said}}}")
+    monkeypatch.chdir(tmp_path)
+    assert getattr(load_config(file).corpus, key) == place.format(here=tmp_path)
+    assert getattr(load_config(Path("config/config.yaml")).corpus, key) == place.format(here=tmp_path)
+
+
+def test_a_place_of_the_corpus_given_by_an_override_lies_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").mkdir()
+    file = written(tmp_path / "config", "corpus: {movies: films, dataset: ds}")
+    monkeypatch.chdir(tmp_path)
+    corpus = load_config(file, ["corpus.movies=clips", "corpus.report=~/sheets"]).corpus
+    assert (corpus.movies, corpus.report) == (f"{tmp_path}/clips", f"{HOME}/sheets")
+    assert corpus.dataset == f"{tmp_path}/config/ds"
+
+
 WRONG = {
     "a misspelt key names the nearest": (
         ["harvest.strid=3"],

@@ -60,7 +60,7 @@ def kept(castmine: Castmine, harvested: Harvested, tmp_path_factory: pytest.Temp
     shutil.copytree(harvested.dataset, folder / "films")
     shutil.copytree(harvested.corpus, folder / "movies")
     config = folder / "corpus.yaml"
-    section = {"movies": str(folder / "movies"), "dataset": str(folder / "films"), "models": str(harvested.models)}
+    section = {"movies": "movies", "dataset": "films", "models": str(harvested.models)}  # beside the file
     config.write_text(yaml.safe_dump({"corpus": section, "run": {"workers": 1}}))
     made = Kept(folder, config)
     said = castmine("corpus", "--config", config).out

@@ -292,6 +292,18 @@ def test_the_command_that_tries_again_is_good_in_any_folder(tmp_path: Path, monk
         assert retry == f"castmine harvest {place} --dataset DIR --models {pack} --retry-failed"
 
 
+def test_a_corpus_is_tried_again_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "films.yaml").write_text("corpus: {movies: films, dataset: ds, models: bundled}")
+    monkeypatch.chdir(tmp_path)
+    given = ["corpus.movies=clips", "corpus.model=~/model"]
+    config = load_config(Path("films.yaml"), given)
+    _, _, _, file, *flags, _ = shlex.split(corpus_again("films.yaml", config))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load_config(Path(file), flags[1::2]) == config
+    assert config.corpus.movies == str(tmp_path / "clips")
+
+
 def test_the_command_that_tries_again_has_the_settings_of_the_run(tmp_path: Path) -> None:
     said = ["harvest.stride=3", "harvest.links.overlap=0.5", "decode.longest_pause_s=2.5", "run.device=cuda"]
     config = load_config(None, said)

@@ -5,6 +5,9 @@ from pydantic import Field
 from cluster.config import KFrom
 from harvest.config import Section
 
+PLACES = ("movies", "dataset", "models", "model", "report")
+"""Keys of `corpus` that say where something lies."""
+
 
 class ClusteringConfig(Section):
     """One clustering of every movie, kept under the name of a run."""
@@ -31,7 +34,8 @@ class CorpusConfig(Section):
     """A corpus that is kept harvested, learned from, clustered and shown."""
 
     movies: str | None = None
-    """Video file, folder, glob, or CSV/Parquet with movie_id, uri: on storage that every worker sees."""
+    """Video file, folder, glob, or CSV/Parquet with movie_id, uri: on storage that every worker sees. This and the
+    places below, where relative, lie in the folder of the file that says so; of --set, in the working directory."""
     dataset: str | None = None
     """Folder or URL of the dataset."""
     models: str | None = None
