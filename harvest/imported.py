@@ -12,6 +12,8 @@ from harvest.tracks import mean_embedding
 
 FPS = 24.0
 """Assumed where nothing says it †."""
+SHORTEST_MEAN = 1e-3
+"""Of a track's unit faces: half floats are off by up to half of that, and so might cancel out where these do not."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,7 @@ def imported_movie(
 ) -> ImportedMovie:
     """A movie's tables from its tracks. Raises CorpusError, naming `where`, on embeddings that are none."""
     for track, faces in zip(rows.track_ids.tolist(), rows.faces, strict=True):
-        if faces.ndim != 2 or not faces.size or not np.isfinite(faces).all() or not faces.any(axis=1).all():
-            raise CorpusError(
-                f"{where}, track {track}: embeddings must be one or more lists of numbers of one length, none NaN or "
-                "all zero"
-            )
+        _check_faces(faces, f"{where}, track {track}")
     sizes = {faces.shape[1] for faces in rows.faces}
     if len(sizes) != 1:
         raise CorpusError(f"{where} has embeddings of different lengths" if sizes else f"{where} has no track")
@@ -77,6 +75,23 @@ def imported_movie(
     }
     frames = int(rows.end_frames.max())
     return ImportedMovie(movie_id, rows.fps, frames, content_hash, sizes.pop(), tables, identities)
+
+
+def _check_faces(faces: np.ndarray, where: str) -> None:
+    """Raise CorpusError where a track's faces (n, d) are no embeddings, or none that can be kept or averaged."""
+    if faces.ndim != 2 or not faces.size or not np.isfinite(faces).all() or not faces.any(axis=1).all():
+        raise CorpusError(
+            f"{where}: embeddings must be one or more lists of numbers of one length, none NaN or all zero"
+        )
+    largest, half = np.abs(faces).max(axis=1), np.finfo(np.float16)
+    if largest.max() > half.max or largest.min() < half.tiny:
+        raise CorpusError(
+            f"{where}: embeddings are kept as half floats, so the largest number of each must be {half.tiny:.1e} to "
+            f"{half.max:g}, whatever its sign (has {largest.min():.3g} to {largest.max():.3g}); scale those of the "
+            "whole file"
+        )
+    if np.linalg.norm((faces / np.linalg.norm(faces, axis=1, keepdims=True)).mean(axis=0)) < SHORTEST_MEAN:
+        raise CorpusError(f"{where}: its embeddings cancel out, so that their mean is 0; leave the track out")
 
 
 def _linked(rows: TrackRows) -> list[dict[str, int]]:

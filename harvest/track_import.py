@@ -1,7 +1,7 @@
 """Precomputed tracks in a Parquet file: a row a track, with the embeddings of its faces."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from harvest.errors import CorpusError
 from harvest.imported import FPS, ImportedMovie, TrackRows, imported_movie
 
-REQUIRED = ("movie_id", "track_id", "shot_id", "start_frame", "end_frame", "embeddings")
+NUMBERS = ("track_id", "shot_id", "start_frame", "end_frame")
+REQUIRED = ("movie_id", *NUMBERS, "embeddings")
 
 
 def read_tracks(path: Path) -> Iterator[ImportedMovie]:
@@ -23,7 +24,7 @@ def read_tracks(path: Path) -> Iterator[ImportedMovie]:
     whose frames overlap are cannot-link.
 
     Raises:
-        CorpusError: not such a file; the movie and the row are named.
+        CorpusError: not such a file; the row, or the movie and the track, is named.
     """
     try:
         table = pq.read_table(path)
@@ -34,6 +35,7 @@ def read_tracks(path: Path) -> Iterator[ImportedMovie]:
         raise CorpusError(f"{path}: has no column {', '.join(missing)}; it needs {', '.join(REQUIRED)}")
     if any(movie_id in (None, "") for movie_id in pc.unique(table["movie_id"]).to_pylist()):
         raise CorpusError(f"{path}: a row without movie_id")
+    _check_types(table, path)
     for movie_id in sorted(pc.unique(table["movie_id"]).to_pylist()):
         rows = table.filter(pc.equal(table["movie_id"], movie_id)).sort_by("track_id")
         yield _movie(str(movie_id), rows, path)
@@ -42,16 +44,58 @@ def read_tracks(path: Path) -> Iterator[ImportedMovie]:
 def _movie(movie_id: str, rows: pa.Table, path: Path) -> ImportedMovie:
     where = f"{path}: movie {movie_id!r}"
     _check_rows(rows, where)
-    ids, shots, starts, ends = (rows[name].to_numpy().astype(np.int64) for name in REQUIRED[1:-1])
+    ids, shots, starts, ends = (rows[name].to_numpy().astype(np.int64) for name in NUMBERS)
     fps = float(rows["fps"][0].as_py()) if "fps" in rows.column_names else FPS
     faces = [_embeddings(row) for row in rows["embeddings"]]
     names = rows["identity"].to_pylist() if "identity" in rows.column_names else [None] * len(ids)
-    identities = {int(track): name for track, name in zip(ids, names, strict=True) if name is not None}
+    identities = {int(track): str(name) for track, name in zip(ids, names, strict=True) if name is not None}
     return imported_movie(movie_id, TrackRows(ids, shots, starts, ends, faces, fps), identities, _hash(rows), where)
 
 
+def _check_types(table: pa.Table, path: Path) -> None:
+    """Raise CorpusError at the first row of which a number is none that the tables can hold."""
+    for name in NUMBERS:
+        whole = "must be a whole number from -2147483648 to 2147483647; number the file's anew"
+        _refuse(table[name], _is_whole, f"{path}, column {name}", whole)
+    if "fps" in table.column_names:
+        _refuse(table["fps"], _is_rate, f"{path}, column fps", f"must be over 0; leave the column out for {FPS:g}")
+    kind, depth = table.schema.field("embeddings").type, 0
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        kind, depth = kind.value_type, depth + 1
+    if depth != 2 or not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        held = table.schema.field("embeddings").type
+        raise CorpusError(
+            f"{path}, column embeddings: a row must be a list of faces, each a list of numbers (is {held})"
+        )
+
+
+def _refuse(column: pa.ChunkedArray, good: Callable[[pa.ChunkedArray], bool], where: str, must: str) -> None:
+    """Raise CorpusError at the first row that is not good."""
+    if len(column) and not good(column):
+        row = next(row for row in range(len(column)) if not good(column[row : row + 1]))
+        raise CorpusError(f"{where}, row {row + 1}: {must} (has {column[row].as_py()!r})")
+
+
+def _is_whole(column: pa.ChunkedArray) -> bool:
+    """Whether all values fit 32 bits as they are; absent ones are told of their movie."""
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
+        return False
+    try:
+        column.cast(pa.int32())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _is_rate(column: pa.ChunkedArray) -> bool:
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)) or column.null_count:
+        return False
+    rates = column.to_numpy()
+    return bool((np.isfinite(rates) & (rates > 0)).all())
+
+
 def _check_rows(rows: pa.Table, where: str) -> None:
-    empty = [name for name in REQUIRED[:-1] if rows[name].null_count]
+    empty = [name for name in NUMBERS if rows[name].null_count]
     if empty:
         raise CorpusError(f"{where} has a row without {empty[0]}")
     ids = rows["track_id"].to_pylist()

@@ -99,6 +99,24 @@ def changed(**values: object) -> Callable[[], list[Row]]:
         (changed(start_frame=90, end_frame=90), "movie 'm', track 3: end_frame must be after start_frame"),
         (changed(start_frame=-1), "movie 'm', track 3: .*start_frame"),
         (changed(shot_id=None), "movie 'm' has a row without shot_id"),
+        (changed(track_id=4.5), "column track_id, row 2: must be a whole number .*number the file's anew .has 4.5"),
+        (changed(track_id=float("nan")), "column track_id, row 2: must be a whole number"),
+        (changed(track_id=2**31), "column track_id, row 2: must be a whole number .*has 2147483648"),
+        (changed(end_frame=2**40), "column end_frame, row 2: must be a whole number"),
+        (lambda: [each | {"track_id": f"t{each['track_id']}"} for each in ROWS], "column track_id, row 1: .*has 't7'"),
+        (
+            lambda: [ROWS[0] | {"fps": 24.0}, ROWS[1] | {"fps": None}],
+            "column fps, row 2: must be over 0; leave the col",
+        ),
+        (lambda: [each | {"fps": 0} for each in ROWS], "column fps, row 1: must be over 0"),
+        (lambda: [each | {"fps": "25"} for each in ROWS], "column fps, row 1: must be over 0"),
+        (
+            lambda: [each | {"embeddings": [1.0, 2.0]} for each in ROWS],
+            "embeddings: .* a list of faces, each a list of",
+        ),
+        (changed(embeddings=[[7e4, 1.0, 0.0, 0.0]]), "track 3: .*half floats.*6.1e-05 to 65504.*; scale those"),
+        (changed(embeddings=[[1.0] * 4, [1e-9] * 4]), "track 3: .*half floats.* .has 1e-09 to 1.; scale those"),
+        (changed(embeddings=[[1.0] * 4, [-1.0] * 4]), "track 3: its embeddings cancel out, so that their mean is 0"),
         (changed(movie_id=None), "a row without movie_id"),
         (changed(movie_id=""), "a row without movie_id"),
         (lambda: [], "has no column"),
@@ -109,6 +127,11 @@ def test_a_file_that_breaks_the_contract_is_refused_by_movie_and_row(
 ) -> None:
     with pytest.raises(CorpusError, match=said):
         read(tmp_path, rows())
+
+
+def test_whole_numbers_may_be_written_as_floats(tmp_path: Path) -> None:
+    (movie,) = read(tmp_path, [each | {"track_id": float(each["track_id"])} for each in ROWS])
+    assert movie.tables["tracks"]["track_id"].to_pylist() == [3, 5, 7, 9]
 
 
 def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
