@@ -7,7 +7,7 @@ import glob
 import hashlib
 import os
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,9 +68,9 @@ def list_corpus(corpus: str) -> list[Movie]:
     """The movies of a corpus, by movie_id.
 
     Args:
-        corpus: a video file, a folder (searched to any depth), a glob, or a .csv/.parquet with the columns `movie_id`
-            and `uri` (relative to the listing) and optionally `title`, `year`, `split`, `cast_size`; any of them may
-            be a URL (s3://…).
+        corpus: a video file, a folder (searched to any depth, links followed), a glob, or a .csv/.parquet with the
+            columns `movie_id` and `uri` (relative to the listing) and optionally `title`, `year`, `split`, `cast_size`;
+            any of them may be a URL (s3://…).
 
     Raises:
         CorpusError: nothing there, nothing that looks like a movie, a column missing, two movies with one id.
@@ -107,13 +107,25 @@ def movie_slug(relative: str) -> str:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Every file in a folder, to any depth. Raises CorpusError where a part of it may not be read."""
+    """Every file in a folder, to any depth, links to folders followed. Raises CorpusError where some may not be read.
+
+    Links come after all that lies in the folder itself, in the order of their names, and lead nowhere twice: a cycle
+    ends, and what a link adds changes no id of the movies beside it.
+    """
 
     def refuse(error: OSError) -> None:
         raise CorpusError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
 
-    for parent, _, names in os.walk(folder, onerror=refuse):
-        yield from (Path(parent, name) for name in names)
+    seen, waiting = set[str](), deque([str(folder)])
+    while waiting:
+        for parent, folders, names in os.walk(waiting.popleft(), onerror=refuse):
+            folders.sort()
+            if (place := os.path.realpath(parent)) in seen:
+                folders.clear()
+                continue
+            seen.add(place)
+            waiting += [link for name in folders if os.path.islink(link := os.path.join(parent, name))]
+            yield from (Path(parent, name) for name in names)
 
 
 def _videos(paths: Iterable[Path]) -> list[Path]:

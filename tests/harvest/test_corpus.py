@@ -42,6 +42,19 @@ def test_a_folder_is_searched_to_any_depth_and_only_for_videos(tmp_path: Path) -
     assert len(found) == 3
 
 
+def test_a_link_to_a_folder_is_followed_once_and_no_cycle_is(tmp_path: Path) -> None:
+    films, store = touch(tmp_path / "films", "z/a.mp4"), touch(tmp_path / "store", "b.mp4", "deep/c.mp4")
+    alone = ids(films)
+    (films / "linked").symlink_to(store)
+    (films / "again").symlink_to(films / "z")
+    (films / "round").symlink_to(tmp_path)
+    (store / "back").symlink_to(films)
+    found = list_corpus(str(films))
+    assert [Path(movie.uri).name for movie in found] == ["b.mp4", "c.mp4", "a.mp4"]
+    assert [movie.movie_id.rpartition("-")[0] for movie in found] == ["linked-b", "linked-deep-c", "z-a"]
+    assert found[2].movie_id == alone[0], "a link beside it changes no id"
+
+
 def test_a_glob_takes_what_it_matches_and_has_the_ids_of_its_folder(tmp_path: Path) -> None:
     touch(tmp_path, "x1.mp4", "x2.mp4", "y1.mp4", "deep/x3.mp4")
     assert ids(tmp_path / "x*.mp4") == ["x1", "x2"]
