@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from harvest.dataset.commit import put_movie_record
 from harvest.dataset.lease import LEASE, Lease, holder
 from harvest.dataset.read import Dataset
 from harvest.dataset.store import Store
 from harvest.errors import DatasetError
+from tests.harvest import small_dataset
 from tests.workflows.conftest import Castmine
+from workflows.harvest.gone import gone
+from workflows.harvest.inputs import find_inputs
 from workflows.lease import lease_on
 from workflows.processes import is_gone, process_mark
 
@@ -62,6 +66,25 @@ def test_a_second_run_says_who_holds_it_or_waits_for_the_first(root: Path, castm
             pass
         assert holder(Store(str(root))), "the inner of two blocks gives nothing back"
     assert holder(Store(str(root))) is None
+
+
+def test_a_run_that_waited_lists_its_corpus_anew_and_removes_nothing_that_came_meanwhile(
+    root: Path, pack_folder: Path, tmp_path: Path
+) -> None:
+    dataset, films, first = small_dataset.make(root), tmp_path / "films", hold(root)
+    films.mkdir()
+    (films / "early.mp4").touch()
+
+    def harvested_by_the_first() -> None:
+        (films / "lonely.mp4").touch()
+        record = dataset.movie("lonely")
+        facts = record.facts.model_copy(update={"corpus": str(films), "uri": str(films / "lonely.mp4")})
+        put_movie_record(dataset.store, record.model_copy(update={"facts": facts}))
+        first.communicate("")
+
+    threading.Timer(1, harvested_by_the_first).start()
+    with find_inputs(str(films), str(root), str(pack_folder), wait=True) as found:
+        assert "lonely" not in gone(dataset, found.movies)
 
 
 def test_a_killed_run_on_this_machine_holds_nobody_up(root: Path) -> None:

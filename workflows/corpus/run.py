@@ -23,7 +23,6 @@ from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
 from workflows.harvest.run import HarvestSummary, run_harvest, tell_of_own_pack
 from workflows.journal.retry import corpus_again, places
 from workflows.journal.writer import JournalWriter
-from workflows.lease import lease_on
 
 Stage = Literal["harvest", "train", "cluster", "report"]
 STAGES: tuple[Stage, ...] = ("harvest", "train", "cluster", "report")
@@ -67,10 +66,7 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
     """
     began, harvested, outcomes = time.monotonic(), None, list[StageOutcome]()
     pruned: tuple[str, ...] = ()
-    with (
-        open_session(config, address, choice.selection.force) as session,
-        lease_on(session.dataset.store, choice.wait),
-    ):
+    with open_session(config, address, choice.selection.force, choice.wait) as session:
         plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
         tell_of_own_pack(session.places.models, session.models, plan, session.pack)
         where = places(session.places.movies, session.models)

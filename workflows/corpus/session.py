@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from harvest.corpus import Movie, list_corpus
+from harvest.corpus import Movie
 from harvest.dataset.read import Dataset
 from harvest.faces import Pack
 from workflows.config import Config
 from workflows.corpus.places import Places, find_places
-from workflows.harvest.packs import pack_for
+from workflows.harvest.inputs import find_inputs
 from workflows.on_demand import Cores, ray_on_demand
 
 
@@ -40,15 +40,15 @@ class Session:
 
 
 @contextmanager
-def open_session(config: Config, address: str | None = None, force: bool = False) -> Iterator[Session]:
-    """Find everything; a Ray that was started for it ends with the block.
+def open_session(
+    config: Config, address: str | None = None, force: bool = False, wait: bool = False
+) -> Iterator[Session]:
+    """Find everything and hold the dataset; a Ray that was started for it ends with the block.
 
     Raises:
-        CastmineError: no corpus, no models, or a dataset that cannot be written.
+        CastmineError: no corpus, no models, or a dataset that cannot be written or that another run holds.
     """
     places = find_places(config.corpus)
-    movies = list_corpus(places.movies)
-    models, pack = pack_for(places.models, places.dataset)
-    dataset = Dataset.create(places.dataset)
-    with ExitStack() as stack:
-        yield Session(config, places, movies, models, pack, dataset, address, force, stack)
+    with find_inputs(places.movies, places.dataset, places.models, wait) as found, ExitStack() as stack:
+        known = (found.movies, found.models, found.pack, found.dataset)
+        yield Session(config, places, *known, address, force, stack)

@@ -8,7 +8,6 @@ from collections import Counter
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
-from harvest.corpus import list_corpus
 from harvest.dataset.index import share_records
 from harvest.dataset.read import Dataset
 from harvest.errors import DatasetError
@@ -18,14 +17,14 @@ from workflows.config import Config
 from workflows.console import counted, err
 from workflows.harvest.gone import gone
 from workflows.harvest.gone import prune as prune_gone
-from workflows.harvest.packs import FIRST, pack_for
+from workflows.harvest.inputs import find_inputs
+from workflows.harvest.packs import FIRST
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import Journal, Usage, latest_journal
 from workflows.journal.retry import harvest_again, places
 from workflows.journal.writer import JournalWriter
 from workflows.labels import LabelChange, attach_labels
-from workflows.lease import lease_on
 from workflows.on_demand import Cores
 
 
@@ -81,19 +80,17 @@ def harvest(
             active. What goes wrong with one movie is in the summary and in the dataset's `failures` instead.
     """
     began = time.monotonic()
-    movies = list_corpus(corpus)
-    named, pack = pack_for(models, dataset)
-    opened = Dataset.create(dataset)
-    with lease_on(opened.store, wait):
-        plan = plan_harvest(movies, opened, pack, config, Selection(retry_failed=retry_failed))
+    with find_inputs(corpus, dataset, models, wait) as found:
+        opened, named, pack = found.dataset, found.models, found.pack
+        plan = plan_harvest(found.movies, opened, pack, config, Selection(retry_failed=retry_failed))
         tell_of_own_pack(models, named, plan, pack)
         told = (*places(corpus, named), config.run, harvest_again(corpus, named, config))
         own = JournalWriter(opened.store, "harvest", *told)
         tells = plan.todo or (not retry_failed and _ends_otherwise(plan, opened, own.journal))
         with own if tells else nullcontext(own) as journal:
             summary = run_harvest(plan, opened, pack, config, journal, address)
-            missing = gone(opened, movies)
-            refused = prune_gone(opened, movies, missing, prune) if prune is not None else ""
+            missing = gone(opened, found.movies)
+            refused = prune_gone(opened, found.movies, missing, prune) if prune is not None else ""
             journal.failed = bool(refused)
             if plan.todo:
                 share_records(opened.store)
