@@ -1,12 +1,14 @@
 """Adapting through `castmine cluster --adapt`: done once for all methods, kept with its movie, on a real clip."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cluster.adapt import ADAPTATIONS
 from harvest.dataset.read import Dataset
-from harvest.errors import ConfigError
+from harvest.errors import ConfigError, DatasetError
 from tests.train.test_registry import card
 from tests.workflows.conftest import Harvested
 from train.config import NetworkConfig, TrainConfig
@@ -15,7 +17,9 @@ from train.networks import build_network
 from train.registry import save_model
 from workflows.cluster.request import ClusterRequest
 from workflows.cluster.run import cluster
+from workflows.cluster.task import cluster_one
 from workflows.config import load_config
+from workflows.forgetting import forget_movie
 from workflows.ray_cluster import ray_cluster
 
 SHORT = [
@@ -99,6 +103,32 @@ def test_a_bcl_model_goes_on_learning_from_a_movie_and_keeps_its_radius(root: st
     assert "τ = 4b" in record.notes["adaptation"]["threshold"]
     with pytest.raises(ConfigError, match="no model of ball cluster learning"):
         cluster(root, ClusterRequest("ball", model=str(tmp_path / "other"), adapt="ball", k_from=3), CONFIG)
+
+
+@pytest.mark.parametrize(("keep_every_s", "epochs"), [(1e-6, [1]), (1e6, [1, 2, 3])])
+def test_of_a_movie_that_is_forgotten_while_it_is_adapted_nothing_stays_and_it_is_said_so(
+    harvested: Harvested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep_every_s: float, epochs: list[int]
+) -> None:
+    """Whether its state is kept after each epoch, and is what finds the movie gone, or the commit is."""
+    dataset = Dataset.open(harvested.copy(tmp_path))
+    config = load_config(overrides=[*SHORT, f"cluster.adapt.keep_every_s={keep_every_s}"])
+    job = replace(ClusterRequest(adapt="tsiam").job(dataset.root, config, None), movie_id="hamilton", threshold=0.7)
+    fit, kept = ADAPTATIONS["tsiam"], list[int]()
+
+    def meanwhile(faces, cannot_link, config, keeper, chips=None):
+        forget_movie(dataset, "hamilton")
+
+        def keep(state):
+            kept.append(len(kept) + 1)
+            keeper.keep(state)
+
+        return fit(faces, cannot_link, config, replace(keeper, keep=keep), chips)
+
+    monkeypatch.setitem(ADAPTATIONS, "tsiam", meanwhile)
+    with pytest.raises(DatasetError, match="has no movie 'hamilton' any more"):
+        cluster_one(job)
+    assert kept == epochs
+    assert not [path for path in dataset.store.files("") if "hamilton" in path]
 
 
 @pytest.mark.slow

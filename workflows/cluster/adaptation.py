@@ -33,7 +33,7 @@ from harvest.dataset.records import (
     staging_folder,
 )
 from harvest.dataset.store import Store
-from harvest.errors import ConfigError, ModelsError
+from harvest.errors import ConfigError, DatasetError, ModelsError
 from harvest.faces.packs import find_pack
 from harvest.tracks import read_chips
 from train.embedding import NetworkEmbedding
@@ -71,7 +71,7 @@ def _made(
 ) -> KeptAdaptation:
     """Raises DatasetError where it cannot be kept."""
     assert job.adapt is not None
-    waiting = _Waiting(dataset.store, f"{staging_folder(movie.movie_id)}/adapt-{key}.safetensors")
+    waiting = _Waiting(dataset, movie.movie_id, f"{staging_folder(movie.movie_id)}/adapt-{key}.safetensors")
     state, spent = waiting.load()
     every = job.config.cluster.adapt.keep_every_s
     began = time.process_time() - spent  # of this core: a busy machine does not stretch it
@@ -84,7 +84,11 @@ def _made(
     _commit(dataset.store, movie, adapted, {"key": key, "seconds": round(time.process_time() - began, 2)}, job)
     dataset.store.delete(waiting.path)
     kept = _read(dataset, movie, key, job, forced=True)
-    assert kept is not None
+    if kept is None:
+        dataset.movie(movie.movie_id)  # forgotten, most likely
+        raise DatasetError(
+            f"{movie.movie_id}: what was fitted to it was replaced at once by another run; cluster it again"
+        )
     return kept
 
 
@@ -114,25 +118,34 @@ def _chips(dataset: Dataset, movie: MovieRecord, pack: str | None) -> Chips:
 class _Waiting:
     """The state of an unfinished adaptation."""
 
-    store: Store
+    dataset: Dataset
+    movie_id: str
     path: str
     written: float = field(default_factory=time.monotonic)
 
     def load(self) -> tuple[FitState | None, float]:
         """The state and the seconds spent on it; none where there is none or it cannot be read: then it is redone."""
-        if not self.store.exists(self.path):
+        if not self.dataset.store.exists(self.path):
             return None, 0.0
         try:
-            tensors, numbers = _opened(self.store.get(self.path))
+            tensors, numbers = _opened(self.dataset.store.get(self.path))
         except (SafetensorError, ValueError, KeyError, FileNotFoundError):
             return None, 0.0
         return FitState(tensors, numbers["state"]), numbers["seconds"]
 
     def keep(self, state: FitState, seconds: float, every: float) -> None:
-        """Put the state in place of the last one, if that is old enough."""
+        """Put the state in place of the last one, if that is old enough; nothing stays of a movie forgotten meanwhile.
+
+        Raises DatasetError where it was, as `Dataset.movie`.
+        """
         if time.monotonic() - self.written >= every:
-            self.store.put(self.path, _packed(state.tensors, {"state": state.numbers, "seconds": seconds}))
+            self.dataset.store.put(self.path, _packed(state.tensors, {"state": state.numbers, "seconds": seconds}))
             self.written = time.monotonic()
+            try:
+                self.dataset.movie(self.movie_id)
+            except DatasetError:
+                self.dataset.store.delete(self.path)
+                raise
 
 
 def _key(movie: MovieRecord, job: ClusterJob) -> str:
