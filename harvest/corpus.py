@@ -4,7 +4,6 @@ Listing it reads no video.
 """
 
 import glob
-import hashlib
 import os
 import re
 from collections import Counter, deque
@@ -17,7 +16,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from harvest.dataset.records import MovieRecord
 from harvest.errors import CorpusError
+from harvest.movie_ids import movie_ids
 from harvest.remote_corpus import remote_bytes, remote_files
 from harvest.storage import is_remote
 
@@ -46,6 +47,7 @@ VIDEO_SUFFIXES = frozenset(
 """What a folder or glob is searched for; a file named by itself or in a listing may have any suffix."""
 
 LISTING_SUFFIXES = frozenset((".csv", ".parquet"))
+NO_TEXT = "its name is not UTF-8 text, which no record can hold; rename it"
 TEXT_COLUMNS = ("movie_id", "uri", "title", "split")
 """Columns of a listing that are text whatever they look like."""
 
@@ -62,48 +64,50 @@ class Movie:
     cast_size: int | None = None
     corpus: str | None = field(default=None, compare=False)
     """The corpus that it was listed in: what a later listing of that one is compared with."""
+    refused: str = ""
+    """Why it cannot be harvested, whatever is in its file; the uri is then what can be shown of its place."""
 
 
-def list_corpus(corpus: str) -> list[Movie]:
+def list_corpus(corpus: str, records: Iterable[MovieRecord] = ()) -> list[Movie]:
     """The movies of a corpus, by movie_id.
 
     Args:
         corpus: a video file, a folder (searched to any depth, links followed), a glob, or a .csv/.parquet with the
             columns `movie_id` and `uri` (relative to the listing) and optionally `title`, `year`, `split`, `cast_size`;
             any of them may be a URL (s3://…).
+        records: the movies of the dataset that it is harvested into, which keep their ids (`harvest.movie_ids`).
 
     Raises:
-        CorpusError: nothing there, nothing that looks like a movie, a column missing, two movies with one id.
+        CorpusError: nothing there, nothing that looks like a movie, a column missing, two rows with one id.
     """
-    path = Path(corpus)
-    if is_remote(corpus):
-        movies = _remote(corpus)
-    elif path.is_file():
-        is_listing = path.suffix.lower() in LISTING_SUFFIXES
-        movies = list(_from_listing(corpus)) if is_listing else [_from_file(path, path.parent)]
-    elif path.is_dir():
-        movies = [_from_file(found, path) for found in _videos(_walk(path))]
+    if os.path.splitext(corpus)[1].lower() in LISTING_SUFFIXES and (is_remote(corpus) or os.path.isfile(corpus)):
+        movies = list(_from_listing(corpus))
     else:
-        root = Path(os.path.dirname(re.split(r"[*?\[]", corpus, maxsplit=1)[0]))
-        movies = [_from_file(found, root) for found in _videos(map(Path, glob.glob(corpus, recursive=True)))]
+        found = sorted(set(_remote(corpus) if is_remote(corpus) else _local(Path(corpus))))
+        ids = movie_ids(found, {(record.movie_id, record.facts.uri) for record in records})
+        movies = [_of_file(movie_id, uri) for movie_id, (_, uri) in zip(ids, found, strict=True)]
     if not movies:
         known = " ".join(sorted(VIDEO_SUFFIXES))
         raise CorpusError(
             f"{corpus}: no movie found; name a video file, a folder or glob with {known}, or a CSV listing"
         )
     _refuse_twins(movies)
-    name = corpus.rstrip("/") if is_remote(corpus) else str(path.resolve())
+    name = corpus.rstrip("/") if is_remote(corpus) else str(Path(corpus).resolve())
+    if (shown := _shown(name)) != name:
+        raise CorpusError(f"{shown}: {NO_TEXT}")
     return sorted((replace(movie, corpus=name) for movie in movies), key=lambda movie: movie.movie_id)
 
 
-def movie_slug(relative: str) -> str:
-    """A movie_id from a path: its stem in plain letters, plus 8 hex digits where that lost a character."""
-    stem = os.path.splitext(relative)[0].replace(os.sep, "/")
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")
-    if slug == stem:
-        return slug
-    mark = hashlib.blake2b(stem.encode(errors="surrogateescape"), digest_size=4).hexdigest()
-    return f"{slug}-{mark}" if slug else mark
+def _local(corpus: Path) -> list[tuple[str, str]]:
+    """The path of each video relative to the corpus, and its place."""
+    if corpus.is_file():
+        root, paths = corpus.parent, [corpus]
+    elif corpus.is_dir():
+        root, paths = corpus, _videos(_walk(corpus))
+    else:
+        root = Path(os.path.dirname(re.split(r"[*?\[]", str(corpus), maxsplit=1)[0]))
+        paths = _videos(map(Path, glob.glob(str(corpus), recursive=True)))
+    return [(str(path.relative_to(root)), str(path.resolve())) for path in paths]
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -129,22 +133,23 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _videos(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    return [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
 
 
-def _from_file(path: Path, root: Path) -> Movie:
-    uri = str(path.resolve())
-    if (shown := os.fsencode(uri).decode(errors="replace")) != uri:
-        raise CorpusError(f"{shown}: its name is not UTF-8 text, which no record can hold; rename the file")
-    return Movie(movie_slug(str(path.relative_to(root))), uri)
-
-
-def _remote(corpus: str) -> list[Movie]:
-    if os.path.splitext(corpus)[1].lower() in LISTING_SUFFIXES:
-        return list(_from_listing(corpus))
+def _remote(corpus: str) -> list[tuple[str, str]]:
     uris, root = remote_files(corpus)
-    videos = [uri for uri in uris if uri == corpus or os.path.splitext(uri)[1].lower() in VIDEO_SUFFIXES]
-    return [Movie(movie_slug(uri.removeprefix(f"{root}/")), uri) for uri in videos]
+    videos = (uri for uri in uris if uri == corpus or os.path.splitext(uri)[1].lower() in VIDEO_SUFFIXES)
+    return [(uri.removeprefix(f"{root}/"), uri) for uri in videos]
+
+
+def _of_file(movie_id: str, uri: str) -> Movie:
+    shown = _shown(uri)
+    return Movie(movie_id, shown, refused="" if shown == uri else f"{shown}: {NO_TEXT}")
+
+
+def _shown(path: str) -> str:
+    """A path as text; bytes that are none as \\x…."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _from_listing(listing: str) -> Iterator[Movie]:
@@ -196,6 +201,6 @@ def _refuse_twins(movies: list[Movie]) -> None:
     if twins:
         same = [movie.uri for movie in twins if movie.movie_id == twins[0].movie_id]
         raise CorpusError(
-            f"two movies with one id {twins[0].movie_id!r}: {', '.join(same)}; rename a file, "
-            "or give ids of your own in a CSV with the columns movie_id, uri"
+            f"two movies with one id {twins[0].movie_id!r}: {', '.join(same)}; "
+            "give each an id of its own in a CSV with the columns movie_id, uri"
         )

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harvest.corpus import Movie, list_corpus, movie_slug
+from harvest.corpus import Movie, list_corpus
 from harvest.errors import CorpusError
 
 
@@ -66,38 +66,6 @@ def test_a_glob_over_folders_may_begin_like_the_name_of_one(tmp_path: Path) -> N
     assert [name[:4] for name in ids(tmp_path / "a*" / "x.mp4")] == ["ab-x", "ac-x"]
 
 
-@pytest.mark.parametrize(
-    ("path", "slug"),
-    [("film.mp4", "film"), ("Film_2.part-1.mkv", "Film_2.part-1"), ("a.b.c.mp4", "a.b.c")],
-)
-def test_a_plain_name_is_its_own_id(path: str, slug: str) -> None:
-    assert movie_slug(path) == slug
-
-
-def test_names_that_lose_a_character_never_share_an_id() -> None:
-    names = [
-        "a b",
-        "a-b",
-        "a/b",
-        "a\\b",
-        "ä b",
-        "a  b",
-        "a-b-",
-        "..",
-        "...",
-        ".",
-        "a'b",
-        'a"b',
-        "日本",
-        "中国",
-        "-",
-        "a%2Fb",
-    ]
-    slugs = [movie_slug(f"{name}.mp4") for name in names]
-    assert len(set(slugs)) == len(names)
-    assert all(slug and not slug.startswith(".") and slug.isascii() and "/" not in slug for slug in slugs)
-
-
 def test_a_listing_says_what_the_user_knows_and_its_paths_are_relative_to_it(tmp_path: Path) -> None:
     path = listing(tmp_path, "movie_id,uri,title,year,split,cast_size\n007,f/a.mp4,1917,2019,train,6\nb,/x/b.mp4,,,,\n")
     assert list_corpus(str(path)) == [
@@ -145,10 +113,12 @@ def test_a_bad_listing_is_refused_with_its_reason(tmp_path: Path, text: str, sai
         list_corpus(str(listing(tmp_path, text)))
 
 
-def test_two_files_that_would_have_one_id_are_named(tmp_path: Path) -> None:
-    touch(tmp_path, "film.mp4", "film.mkv")
-    with pytest.raises(CorpusError, match=r"one id 'film': .*film\.mkv, .*film\.mp4; rename a file, or give ids"):
-        list_corpus(str(tmp_path))
+def test_files_that_differ_in_their_suffix_alone_are_movies_of_their_own(tmp_path: Path) -> None:
+    touch(tmp_path, "film.mp4", "film.mkv", "other.mp4")
+    found = {Path(movie.uri).name: movie.movie_id for movie in list_corpus(str(tmp_path))}
+    marked = found["film.mp4"]
+    assert marked.startswith("film-")
+    assert found == {"film.mkv": "film", "film.mp4": marked, "other.mp4": "other"}
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "nowhere/*.mp4", "nothing.csv"])
@@ -163,7 +133,18 @@ def test_a_folder_without_a_movie_is_refused(tmp_path: Path) -> None:
         list_corpus(str(tmp_path))
 
 
-def test_a_file_name_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_file_name_that_is_no_text_is_refused_by_name_and_no_other_is(tmp_path: Path) -> None:
+    touch(tmp_path, "good.mp4")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")).write_bytes(b"")
-    with pytest.raises(CorpusError, match=r"caf.*not UTF-8 text.*rename the file"):
-        list_corpus(str(tmp_path))
+    bad, good = list_corpus(str(tmp_path))
+    assert (good.movie_id, good.refused) == ("good", "")
+    assert bad.uri == f"{tmp_path}/caf\\xe9.mp4"
+    assert bad.refused == f"{bad.uri}: its name is not UTF-8 text, which no record can hold; rename it"
+    assert bad.movie_id.isascii()
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    touch(folder, "film.mp4")
+    with pytest.raises(CorpusError, match=r"caf\\xe9: its name is not UTF-8 text"):
+        list_corpus(str(folder))

@@ -234,13 +234,26 @@ def test_where_there_is_no_dataset_a_command_says_how_to_make_one(
     assert not nowhere.exists()
 
 
+def test_a_file_name_that_is_no_text_is_a_failure_that_is_named_and_starts_nothing(
+    castmine: Castmine, pack_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "films").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/films/caf\xe9.mp4")).touch()
+    dataset = tmp_path / "dataset"
+    ran = castmine("harvest", tmp_path / "films", "-d", dataset, "--models", pack_folder, status=1)
+    assert r"caf\xe9.mp4: its name is not UTF-8 text, which no record can hold; rename it" in ran.err
+    told = castmine("failures", "-d", dataset).out
+    assert "1 × CorpusError (harvest)" in told
+    assert "not in its corpus any more" not in told
+
+
 def test_what_could_never_begin_is_refused_before_anything_is_made(
     castmine: Castmine, harvested: Harvested, tmp_path: Path
 ) -> None:
-    (tmp_path / "film.mp4").write_bytes(b"")
-    (tmp_path / "film.mkv").write_bytes(b"")
+    (tmp_path / "twice.csv").write_text("movie_id,uri\nfilm,a.mp4\nfilm,b.mp4\n")
     dataset, models = tmp_path / "dataset", harvested.models
-    assert "two movies with one id" in castmine("harvest", tmp_path, "-d", dataset, "--models", models, status=2).err
+    twice = castmine("harvest", tmp_path / "twice.csv", "-d", dataset, "--models", models, status=2)
+    assert "two movies with one id" in twice.err
     nowhere = castmine("harvest", tmp_path / "nowhere", "-d", dataset, "--models", models, status=2)
     assert "no movie found" in nowhere.err
     unknown = castmine("harvest", harvested.corpus, "-d", dataset, "--models", tmp_path / "models", status=2)

@@ -16,6 +16,7 @@ from harvest.errors import CorpusError, MovieOutOfReachError, VideoDecodeError
 from harvest.faces import Pack
 from harvest.identity import config_hash, content_hash, harvest_id, refuse_namesake, source_stamp
 from workflows.config import Config, load_config
+from workflows.harvest.gone import gone
 from workflows.harvest.plan import MovieState, Selection, plan_harvest
 from workflows.harvest.quarantine import is_held_against, settings_digest, tried_with
 from workflows.harvest.run import harvest
@@ -145,6 +146,18 @@ def test_only_looking_takes_nothing_over(dataset: Dataset, movie: Movie) -> None
     assert record
     assert record.facts.title is None
     assert len(dataset.failures()) == 1
+
+
+def test_a_movie_that_cannot_even_be_asked_for_is_a_failure_of_its_own_until_it_has_left(dataset: Dataset) -> None:
+    bad, new = Movie("bad", "caf\\xe9.mp4", refused="its name is not UTF-8 text"), Movie("new", "new.mp4")
+    plan_harvest([bad, new], dataset, PACK, CONFIG, Selection(), settle=False)
+    assert dataset.failures() == [], "only looked at"
+    for selection in (Selection(), Selection(force=True)):
+        plan = plan_harvest([bad, new], dataset, PACK, CONFIG, selection)
+        assert [state.movie.movie_id for state in plan.todo] == ["new"]
+        assert (plan.states["bad"].state, plan.states["bad"].message) == ("failed", bad.refused)
+        assert [(failure.movie_id, failure.message) for failure in dataset.failures()] == [("bad", bad.refused)]
+    assert "bad" in gone(dataset, [new])
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,12 @@ def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str
     Raises as `run_corpus` does, but for a dataset that cannot be written.
     """
     places = find_places(config.corpus)
-    movies, store = list_corpus(places.movies), Store(places.dataset)
+    store = Store(places.dataset)
     if not store.exists(MARKER):
-        return _first_run(movies, places, config, choice)
-    _, pack = pack_for(places.models, places.dataset, fetch=False)
+        return _first_run(list_corpus(places.movies), places, config, choice)
     dataset = Dataset.open(places.dataset)
+    movies = list_corpus(places.movies, dataset.records())
+    _, pack = pack_for(places.models, places.dataset, fetch=False)
     plan = plan_harvest(movies, dataset, pack, config, choice.selection, settle=False)
     harvests = bool(plan.todo) and choice.takes("harvest")
     missing = gone(dataset, movies)

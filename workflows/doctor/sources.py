@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 
 from harvest.corpus import list_corpus
 from harvest.dataset.records import MovieRecord
@@ -12,7 +12,8 @@ from harvest.identity import source_exists
 
 def without_source(movies: Iterable[MovieRecord]) -> set[str]:
     """Ids of those that cannot be harvested or imported again: not in their corpus any more, or their file is gone."""
-    listed = cache(_listed)
+    movies = list(movies)
+    listed = cache(partial(_listed, movies))
 
     def is_there(movie: MovieRecord) -> bool:
         corpus, uri = movie.facts.corpus, movie.facts.uri
@@ -24,8 +25,8 @@ def without_source(movies: Iterable[MovieRecord]) -> set[str]:
     return {movie.movie_id for movie in movies if not is_there(movie)}
 
 
-def _listed(corpus: str) -> dict[str, str]:
+def _listed(movies: list[MovieRecord], corpus: str) -> dict[str, str]:
     """Where each movie of a corpus lies, by movie_id; of one that cannot be listed, none."""
     with suppress(CorpusError):
-        return {movie.movie_id: movie.uri for movie in list_corpus(corpus)}
+        return {movie.movie_id: movie.uri for movie in list_corpus(corpus, movies)}
     return {}

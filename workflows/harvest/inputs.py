@@ -39,6 +39,6 @@ def find_inputs(corpus: str, dataset: str, models: str | None, wait: bool = Fals
         pack_for(models, dataset)
     opened = Dataset.create(dataset)
     with lease_on(opened.store, wait):
-        movies = list_corpus(corpus)
+        movies = list_corpus(corpus, opened.records())
         named, pack = pack_for(models, dataset)
         yield Inputs(movies, opened, named, pack)

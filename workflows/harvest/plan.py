@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from harvest.corpus import Movie
-from harvest.dataset.commit import put_movie_record
+from harvest.dataset.commit import note_failure, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import FailureRecord, MovieRecord, SourceStamp, failure_record_path
 from harvest.errors import VideoDecodeError
@@ -88,6 +88,8 @@ def plan_harvest(
     records = {} if selection.force else {record.movie_id: record for record in dataset.records()}
 
     def plan(movie: Movie) -> MovieState:
+        if movie.refused:
+            return _refused(dataset, movie, failed.get(movie.movie_id), settle)
         record, failure, stamp = records.get(movie.movie_id), failed.get(movie.movie_id), _stamp(movie)
         if record and is_current(record, movie, stamp, pack, config):
             return _settled(dataset, record, failure, movie) if settle else _unchanged(record, movie)
@@ -144,6 +146,13 @@ def _settled(dataset: Dataset, record: MovieRecord, failure: FailureRecord | Non
     if failure:
         dataset.store.delete(failure_record_path(movie.movie_id, "harvest"))
     return _unchanged(record, movie)
+
+
+def _refused(dataset: Dataset, movie: Movie, failure: FailureRecord | None, settle: bool) -> MovieState:
+    """Of a movie that cannot even be asked for: a failure of its own, which no worker needs to find."""
+    if settle and (failure is None or failure.message != movie.refused):
+        note_failure(dataset.store, movie.movie_id, movie.uri, "probe", "CorpusError", movie.refused, 1)
+    return MovieState(movie, "failed", message=movie.refused)
 
 
 def _refresh(dataset: Dataset, record: MovieRecord, movie: Movie) -> None:

@@ -100,12 +100,13 @@ def harvest(
 
 def _ends_otherwise(plan: HarvestPlan, dataset: Dataset, own: Journal) -> bool:
     """Whether the latest journal tells of this corpus what is no longer so: a run that was cut short although all is
-    done, a failure that is gone. A run with nothing to do keeps a journal only then."""
+    done, a failure that is gone; or there is none, and a failure. A run with nothing to do keeps one only then."""
     with suppress(DatasetError):
         last = latest_journal(dataset.store)
         outcome = "failed" if any(state.state == "failed" for state in plan.states.values()) else "done"
         if last and (last.command, last.corpus) == (own.command, own.corpus):
             return last.outcome != outcome
+        return last is None and outcome == "failed"
     return False
 
 

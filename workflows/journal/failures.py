@@ -12,7 +12,7 @@ from rich.text import Text
 
 from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
-from harvest.dataset.records import FailureRecord
+from harvest.dataset.records import FailureRecord, MovieRecord
 from harvest.dataset.store import Store
 from harvest.errors import CorpusError
 from harvest.identity import source_exists
@@ -49,7 +49,8 @@ def read_failures(root: str) -> Failures:
     found = dataset.failures()
     harvests = [failure for failure in found if failure.kind == "harvest"]
     journals = _journals(dataset.store, {failure.movie_id for failure in harvests})
-    listed = {corpus: _listed(corpus) for corpus in {journal.corpus for journal in journals.values()}}
+    records = dataset.records() if journals else []
+    listed = {corpus: _listed(corpus, records) for corpus in {journal.corpus for journal in journals.values()}}
     there = {name: listed[journal.corpus] for name, journal in journals.items()}
     left = [failure for failure in harvests if _is_there(failure, there.get(failure.movie_id))]
     retry: dict[str, tuple[str, ...]] = {}
@@ -97,11 +98,11 @@ def _is_there(failure: FailureRecord, listed: Collection[str] | None) -> bool:
     return True
 
 
-def _listed(corpus: str) -> frozenset[str] | None:
+def _listed(corpus: str, records: list[MovieRecord]) -> frozenset[str] | None:
     """Ids of a corpus; None where it cannot be listed from here, or holds no movie any more."""
     with suppress(CorpusError):
         if is_remote(corpus) or os.path.isabs(corpus):
-            return frozenset(movie.movie_id for movie in list_corpus(corpus))
+            return frozenset(movie.movie_id for movie in list_corpus(corpus, records))
     return None
 
 
