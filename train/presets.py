@@ -9,6 +9,9 @@ from typing import Any, Literal
 from harvest.errors import ConfigError
 from train.config import TrainConfig
 
+CLOSED_FORM = "mvcorr-linear"
+"""The method that needs no network, as `--method` names it; all others are recipes."""
+
 Values = dict[str, Any]
 
 
@@ -99,7 +102,7 @@ RECIPES = PRESETS | BASELINES
 def recipe(name: str) -> Recipe:
     """Raises ConfigError on a name that no recipe has."""
     if name not in RECIPES:
-        raise ConfigError(f"no training method or preset {name!r}; there are: mvcorr-linear, {', '.join(RECIPES)}")
+        raise ConfigError(f"no training method or preset {name!r}; there are: {CLOSED_FORM}, {', '.join(RECIPES)}")
     return RECIPES[name]
 
 

@@ -147,12 +147,20 @@ def test_a_new_movie_alone_is_harvested_and_clustered_and_a_bad_one_is_named_and
 
 
 def test_a_stage_that_failed_makes_the_run_one_that_failed(castmine: Castmine, kept: Kept) -> None:
-    wrong = ("--only", "cluster", "--set", "corpus.clusterings=[{method: spectral}]")
-    assert "no clustering method 'spectral'" in castmine("corpus", "--config", kept.config, *wrong, status=1).err
+    wrong = ("--only", "cluster", "--set", "corpus.clusterings=[{k_from: labels}]")
+    assert "no movie has labels" in castmine("corpus", "--config", kept.config, *wrong, status=1).err
     assert kept.report()["outcome"] == "failed"
     journal = latest_journal(Dataset.open(kept.dataset).store)
     assert journal
-    assert (journal.outcome, journal.note) == ("failed", "cluster spectral: failed")
+    assert (journal.outcome, journal.note) == ("failed", "cluster cast-labels: failed")
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--only", "harvest")])
+def test_a_method_that_there_is_not_is_refused_before_the_harvest(kept: Kept, more: tuple[str, ...]) -> None:
+    wrong = ("--set", "corpus.clusterings=[{method: spectral}]", *more)
+    before = (kept.folder / "films-sheets" / "report.json").stat().st_mtime_ns
+    assert not run_lightly("corpus", "--config", kept.config, *wrong, status=2, besides={"scipy"})
+    assert (kept.folder / "films-sheets" / "report.json").stat().st_mtime_ns == before
 
 
 @pytest.mark.slow

@@ -300,6 +300,11 @@ def test_a_movie_of_another_pack_is_left_out_by_name_and_stops_nothing(session: 
     } - {old.movie_id}
 
 
+def clustered(**clustering: object) -> dict[str, object]:
+    """A section with one clustering."""
+    return {"movies": "m", "dataset": "f", "clusterings": [clustering]}
+
+
 @pytest.mark.parametrize(
     ("section", "message"),
     [
@@ -310,9 +315,18 @@ def test_a_movie_of_another_pack_is_left_out_by_name_and_stops_nothing(session: 
         ({"movies": "m", "dataset": "f", "model": "s3://b/model"}, "corpus.model: s3://b/model is no folder"),
         ({"movies": "m", "dataset": "f", "report": "s3://b/sheets"}, "corpus.report: s3://b/sheets is no folder"),
         ({"movies": "m", "dataset": "f", "clusterings": [{}, {}]}, "two are called 'cast'"),
+        ({"movies": "m", "dataset": "f", "train": "mvcor"}, r"corpus\.train: no training method or preset 'mvcor'"),
+        ({"movies": "m", "dataset": "f", "model": "workflows"}, r"corpus\.model: workflows exists and is not a model"),
+        ({"movies": "m", "dataset": "f", "train": None, "model": "no"}, r"corpus\.model: no is not there"),
+        (clustered(method="hack"), r"corpus\.clusterings, hack: no clustering method 'hack'"),
+        (clustered(adapt="tsiamm"), "cast-tsiamm: no adaptation 'tsiamm'"),
+        (clustered(method="affinity", k_from=3), "affinity-3: affinity finds the number of characters itself"),
+        (clustered(adapt="ball"), "ball fine-tunes a model of ball cluster learning: corpus.train must be bcl"),
+        (clustered(adapt="ball", model=False), "ball fine-tunes a model"),
+        (clustered(adapt="selfdistill-network"), "trains the pack's own network, not on top of a model"),
     ],
 )
-def test_a_section_that_does_not_say_enough_is_refused(section: dict[str, object], message: str) -> None:
+def test_what_no_run_can_do_is_refused_before_the_harvest(section: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_places(CorpusConfig.model_validate(section))
 

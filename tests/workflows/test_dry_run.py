@@ -54,7 +54,7 @@ def test_a_first_run_is_planned_as_it_was_chosen_and_fetches_nothing(config: Con
 
 
 def test_what_would_fail_again_as_it_is_is_named_and_not_counted(config: Config, pack_folder: Path) -> None:
-    places = config.corpus.model_copy(update={"models": str(pack_folder), "train": False})
+    places = config.corpus.model_copy(update={"models": str(pack_folder), "train": None})
     config = config.model_copy(update={"corpus": places})
     dataset, movies = Dataset.create(str(places.dataset)), list_corpus(str(places.movies))
     planned = plan_harvest(movies, dataset, find_pack(str(pack_folder)), config, Selection()).states["street"]

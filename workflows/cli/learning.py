@@ -62,7 +62,7 @@ def train(
 
     A dataset that is too small to learn anything but noise from is refused, with exit status 2.
     """
-    from workflows.train.closed_form import CLOSED_FORM
+    from train.presets import CLOSED_FORM
     from workflows.train.printed import train_json, trained
     from workflows.train.run import train as run
 

@@ -52,7 +52,10 @@ class ClusterRequest:
                 f"{adapt} fine-tunes a model of ball cluster learning (preset bcl): name one with --model"
             )
         if adapt in NEED_CHIPS and self.model:
-            raise ConfigError(f"{adapt} trains the pack's own network, not on top of a model: leave out --model")
+            raise ConfigError(
+                f"{adapt} trains the pack's own network, not on top of a model: leave out --model"
+                " (of a corpus: clusterings with model: false)"
+            )
 
     def job(self, root: str, config: Config, model: Model | None) -> ClusterJob:
         """Of every movie: which one, and its threshold, are still to be filled in."""

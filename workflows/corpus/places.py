@@ -1,10 +1,14 @@
 """Where a scheduled run finds and puts things: the `corpus` section with what it leaves open filled in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harvest.errors import ConfigError
-from workflows.corpus.config import CorpusConfig
+from cluster.config import NEED_MODEL
+from harvest.errors import CastmineError, ConfigError
+from train.presets import CLOSED_FORM, recipe
+from workflows.corpus.config import ClusteringConfig, CorpusConfig
 from workflows.submitted import lasting
 
 
@@ -22,7 +26,8 @@ class Places:
 
 
 def find_places(corpus: CorpusConfig) -> Places:
-    """Raises ConfigError where the config does not say enough, or names what a submitted job would lose."""
+    """Raises ConfigError where the config does not say enough, asks for what no run can do, or names what a submitted
+    job would lose."""
     if not corpus.movies or not corpus.dataset:
         lacking = "corpus.movies" if not corpus.movies else "corpus.dataset"
         raise ConfigError(f"{lacking} is not set; write it into the --config file, or give --set {lacking}=…")
@@ -39,7 +44,48 @@ def find_places(corpus: CorpusConfig) -> Places:
             )
         lasting(place)
     lasting(corpus.dataset)
+    _refuse_training(corpus, model)
+    for clustering in corpus.clusterings:
+        _refuse_clustering(corpus, clustering, model)
     return Places(corpus.movies, corpus.dataset, corpus.models, Path(model) if model else None, Path(sheets))
+
+
+def _refuse_training(corpus: CorpusConfig, model: str | None) -> None:
+    """Raise ConfigError where there is no such method, or its model cannot lie there."""
+    if corpus.train is not None and corpus.train != CLOSED_FORM:
+        with _told("corpus.train"):
+            recipe(corpus.train)
+    if model and not corpus.train and not Path(model).is_dir():
+        raise ConfigError(f"corpus.model: {model} is not there, and corpus.train, which would make it, is null")
+    if model and Path(model).exists():
+        from train.registry import refuse_other_folder  # scipy, 0.3 s
+
+        with _told("corpus.model"):
+            refuse_other_folder(model)
+
+
+def _refuse_clustering(corpus: CorpusConfig, clustering: ClusteringConfig, model: str | None) -> None:
+    """Raise ConfigError over a clustering that could be done by no run."""
+    if not clustering.method and not clustering.adapt:
+        return  # what is done where neither is named, there is
+    from workflows.cluster.request import ClusterRequest  # scipy
+
+    through = model if clustering.model else None
+    with _told(f"corpus.clusterings, {clustering.name}"):
+        ClusterRequest(clustering.method, through, clustering.adapt, clustering.k_from).check()
+        if clustering.adapt in NEED_MODEL and corpus.train not in (None, "bcl"):
+            raise ConfigError(
+                f"{clustering.adapt} fine-tunes a model of ball cluster learning: corpus.train must be bcl"
+            )
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Name the key over which something is refused."""
+    try:
+        yield
+    except CastmineError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _beside(dataset: str, what: str) -> str:

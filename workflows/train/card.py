@@ -5,10 +5,10 @@ from importlib.metadata import version
 
 from harvest.errors import TooLittleDataError
 from train.calibration import equal_error_threshold
+from train.presets import CLOSED_FORM
 from train.registry import ModelCard
 from train.validation import Gain, held_out_gains, refused_gains
 from workflows.console import counted
-from workflows.train.closed_form import CLOSED_FORM
 from workflows.train.corpus import Corpus, Learned
 
 

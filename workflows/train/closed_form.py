@@ -11,9 +11,6 @@ from train.subspace import Subspace, fit_subspace, refuse_too_little
 from workflows.train.corpus import Corpus, Learned
 from workflows.train.refusal import telling_sides
 
-CLOSED_FORM = "mvcorr-linear"
-"""The method that needs no network, as `--method` names it; all others are recipes of train/presets.py."""
-
 UNTOLD = "the raw embeddings of all faces are of one length, which tells no quality, so faces are not centred by it"
 """The note on a card of a pack or a release that stores unit vectors."""
 

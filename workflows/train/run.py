@@ -12,7 +12,7 @@ from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from train.centring import FaceCentring
 from train.config import TrainConfig
-from train.presets import filled, recipe
+from train.presets import CLOSED_FORM, filled, recipe
 from train.registry import ModelCard, refuse_other_folder, save_model
 from train.representation import Embedding
 from train.split import Split, split_movies
@@ -20,7 +20,7 @@ from train.validation import MovieMeasures
 from workflows.config import Config, RunConfig
 from workflows.console import meter
 from workflows.train.card import card_of, refitted
-from workflows.train.closed_form import CLOSED_FORM, solve, solve_for
+from workflows.train.closed_form import solve, solve_for
 from workflows.train.corpus import Corpus, Show
 from workflows.train.memory import mining_gb
 from workflows.train.movies import MovieJob, measure_movies, of_one_pack
