@@ -5,7 +5,6 @@ Listing it reads no video.
 
 import glob
 import os
-import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,37 +15,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from harvest.corpus_name import VIDEO_SUFFIXES, id_folder, is_listing
 from harvest.dataset.records import MovieRecord
 from harvest.errors import CorpusError
 from harvest.movie_ids import movie_ids
 from harvest.remote_corpus import remote_bytes, remote_files
 from harvest.storage import is_remote
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-    ]
-)
-"""What a folder or glob is searched for; a file named by itself or in a listing may have any suffix."""
-
-LISTING_SUFFIXES = frozenset((".csv", ".parquet"))
 NO_TEXT = "its name is not UTF-8 text, which no record can hold; rename it"
 TEXT_COLUMNS = ("movie_id", "uri", "title", "split")
 """Columns of a listing that are text whatever they look like."""
@@ -80,7 +55,7 @@ def list_corpus(corpus: str, records: Iterable[MovieRecord] = ()) -> list[Movie]
     Raises:
         CorpusError: nothing there, nothing that looks like a movie, a column missing, two rows with one id.
     """
-    if os.path.splitext(corpus)[1].lower() in LISTING_SUFFIXES and (is_remote(corpus) or os.path.isfile(corpus)):
+    if is_listing(corpus) and (is_remote(corpus) or os.path.isfile(corpus)):
         movies = list(_from_listing(corpus))
     else:
         found = sorted(set(_remote(corpus) if is_remote(corpus) else _local(Path(corpus))))
@@ -105,7 +80,7 @@ def _local(corpus: Path) -> list[tuple[str, str]]:
     elif corpus.is_dir():
         root, paths = corpus, _videos(_walk(corpus))
     else:
-        root = Path(os.path.dirname(re.split(r"[*?\[]", str(corpus), maxsplit=1)[0]))
+        root = Path(id_folder(str(corpus)))
         paths = _videos(map(Path, glob.glob(str(corpus), recursive=True)))
     return [(str(path.relative_to(root)), str(path.resolve())) for path in paths]
 

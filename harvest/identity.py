@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 
 from harvest.config import HarvestConfig
-from harvest.dataset.records import MovieRecord, SourceStamp
+from harvest.corpus_name import id_folder, is_listing, lies_in, same_place
+from harvest.dataset.records import MovieFacts, MovieRecord, SourceStamp
 from harvest.dataset.schema import SCHEMA_VERSION
 from harvest.errors import CorpusError, MovieOutOfReachError
 from harvest.remote_corpus import remote_exists, remote_stamp
@@ -56,17 +57,30 @@ def content_hash(path: str, on_read: Callable[[int], None] = lambda size: None) 
         ) from error
 
 
-def refuse_namesake(record: MovieRecord | None, uri: str, content: str) -> None:
+def refuse_namesake(record: MovieRecord | None, uri: str, content: str, corpus: str | None = None) -> None:
     """Raise CorpusError where another movie has this one's id: other bytes, from another file that is still there.
 
+    Not where the corpus in which the movie was listed last has now another file by its name: that one replaces it.
+
     Args:
-        record: what the dataset holds under the id. uri, content: of the movie that is to take its place.
+        record: what the dataset holds under the id. uri, content, corpus: of the movie that is to take its place.
     """
-    if record and record.content_hash != content and record.facts.uri != uri and source_exists(record.facts.uri):
+    if record is None or record.content_hash == content or record.facts.uri == uri:
+        return
+    if not _is_replaced(record.facts, uri, corpus) and source_exists(record.facts.uri):
         raise CorpusError(
             f"{uri}: the dataset holds another movie of this id, {record.facts.uri}; use another dataset, rename the "
             "file, or give ids of your own in a CSV with the columns movie_id, uri"
         )
+
+
+def _is_replaced(facts: MovieFacts, uri: str, corpus: str | None) -> bool:
+    """Whether a name means another file than it did: a link that was set anew, a listing's row with another uri."""
+    if corpus is None or facts.corpus is None or not same_place(id_folder(facts.corpus), id_folder(corpus)):
+        return False
+    stems = {os.path.splitext(place)[0] for place in (facts.uri, uri)}
+    beside = len(stems) == 1 and not is_listing(corpus) and lies_in(facts.uri, id_folder(corpus))
+    return not beside  # film.mkv beside film.mp4 is a movie of its own
 
 
 def config_hash(config: HarvestConfig) -> str:

@@ -182,6 +182,42 @@ def test_a_namesake_takes_nobodys_place(
 
 
 @pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        ("films", "films", False),
+        ("films", "films/*.mp4", False),
+        ("films/**/*.mp4", "films/m.mp4", False),
+        ("list.csv", "list.csv", False),
+        ("films", "archive", True),
+        ("list.csv", "other.csv", True),
+        ("films", "list.csv", True),
+        (None, "films", True),
+    ],
+)
+def test_another_file_by_the_same_name_of_a_corpus_replaces_the_movie(
+    dataset: Dataset, tmp_path: Path, before: str | None, now: str, refused: bool
+) -> None:
+    """m.mp4 is a link in films and archive, or a row of the listings; the file that it meant is still there."""
+    for place in ("films/m.mp4", "archive/m.mp4", "list.csv", "other.csv"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+    record = dataset.movie("m")
+    facts = record.facts.model_copy(update={"corpus": before and str(tmp_path / before)})
+    record = record.model_copy(update={"facts": facts})
+    with pytest.raises(CorpusError, match="holds another movie of this id") if refused else nullcontext():
+        refuse_namesake(record, str(tmp_path / "better.mp4"), "other bytes", str(tmp_path / now))
+
+
+def test_a_file_beside_one_that_differs_in_its_suffix_does_not_replace_it(dataset: Dataset, tmp_path: Path) -> None:
+    record = dataset.movie("m")
+    facts = record.facts.model_copy(update={"corpus": str(tmp_path / "*.mp4")})
+    with pytest.raises(CorpusError, match="holds another movie of this id"):
+        refuse_namesake(
+            record.model_copy(update={"facts": facts}), str(tmp_path / "m.mkv"), "other", str(tmp_path / "*.mkv")
+        )
+
+
+@pytest.mark.parametrize(
     ("error", "state"),
     [("VideoDecodeError", "failed"), ("MovieOutOfReachError", "todo"), ("DatasetError", "todo")],
     ids=["the file itself", "its disk", "the dataset's disk"],

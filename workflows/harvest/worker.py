@@ -97,7 +97,7 @@ class HarvestWorker:
             stamp = source_stamp(movie.uri)
             with self._stage("open"), self._copy.path(movie.uri, stamp, self._moved) as path:
                 content = content_hash(path, self._moved)
-                refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content)
+                refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content, movie.corpus)
                 facts = self._open(path).facts
             return Probe(
                 stamp,
