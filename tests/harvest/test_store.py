@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,3 +154,16 @@ def test_a_folder_that_another_deletes_at_the_same_time_is_deleted(
     store.delete("folder")
     store.delete("folder/a")
     assert store.files("") == {}
+
+
+def test_arrow_reads_a_local_file_without_python_whose_threads_abort_a_process_that_ends_at_once(
+    tmp_path: Path,
+) -> None:
+    store = Store(str(tmp_path))
+    store.put("a/b", b"abc")
+    with store.open("a/b") as file:
+        assert isinstance(file, pa.NativeFile)
+        assert not isinstance(file, pa.PythonFile)
+        assert file.read() == b"abc"
+    with pytest.raises(FileNotFoundError):
+        store.open("a/c")
