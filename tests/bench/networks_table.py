@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cluster.metrics import CorpusMetrics
 from tests.bench.phototracks_tables import PARTS, markdown
-from train.presets import RECIPES
+from train.presets import CLOSED_FORM, RECIPES
 from train.registry import load_model
 from workflows.cluster.job import BASE
 from workflows.cluster.request import ClusterRequest
@@ -22,7 +22,6 @@ from workflows.cluster.run import cluster
 from workflows.config import Config, load_config
 from workflows.ray_cluster import ray_cluster
 from workflows.tracks_import import import_tracks
-from workflows.train.closed_form import CLOSED_FORM
 from workflows.train.run import train
 from workflows.verify.run import verify
 

@@ -28,7 +28,7 @@ from tests.workflows.test_verify import dataset
 from train.checkpoint import Checkpoints
 from train.config import CalibrationConfig, FitConfig, MiningConfig, SubspaceConfig, TrainConfig
 from train.normalise import l2_normalised
-from train.presets import filled, recipe
+from train.presets import CLOSED_FORM, filled, recipe
 from train.registry import WEIGHTS, ModelCard, load_model
 from train.split import Split, split_movies
 from train.subspace import fit_subspace
@@ -40,7 +40,7 @@ from workflows.corpus.session import Session
 from workflows.corpus.training import _learn
 from workflows.labels import import_labels
 from workflows.tracks_import import import_tracks
-from workflows.train.closed_form import CLOSED_FORM, UNTOLD
+from workflows.train.closed_form import UNTOLD
 from workflows.train.corpus import Corpus
 from workflows.train.movies import MovieJob, measure_one
 from workflows.train.recipe import _settings
