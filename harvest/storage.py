@@ -15,6 +15,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from harvest.errors import CastmineError, DatasetError
+from harvest.installation import install_command
 
 PROTOCOLS = ("file", "s3", "s3a", "memory")
 """What is tested. fsspec reads others too, but each has its own way of what castmine needs of a bucket (an etag,
@@ -40,9 +41,8 @@ def open_filesystem(url: str, failure: type[CastmineError] = DatasetError) -> tu
     try:
         fs, path = fsspec.core.url_to_fs(url, **(_s3_options() if protocol.startswith("s3") else {}))
     except ImportError as error:
-        raise failure(
-            f"{url}: {protocol}:// needs a package that is not installed: pip install 'castmine[s3]'"
-        ) from error
+        lacking = f"{protocol}:// needs a package that is not installed: {install_command('s3')}"
+        raise failure(f"{url}: {lacking}") from error
     return fs, str(path)
 
 

