@@ -6,9 +6,11 @@ The folder appears whole or not at all; a card names the digest of its weights, 
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ from train.subspace import Subspace
 from train.validation import Gain
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
+SAVED_WITHIN_S = 3600.0
+"""Writing a model takes seconds: of one that was begun so much earlier the process has been killed."""
 
 
 class ModelCard(BaseModel):
@@ -156,8 +160,19 @@ def save_model(folder: Path | str, embedding: Embedding, card: ModelCard) -> Non
         if folder.exists():
             os.rename(folder, staging / "old")
         os.rename(staging / "new", folder)
+        _sweep(folder, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _sweep(folder: Path, staging: Path) -> None:
+    """Remove what saves of this model left that were killed, now that it is whole; one may be at work just now."""
+    ours, begun = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9_]{{8}}"), staging.stat().st_mtime
+    for left in filter(lambda path: ours.fullmatch(path.name), folder.parent.iterdir()):
+        with suppress(OSError):  # another save sweeps too
+            parts = {path.name for path in left.iterdir()}
+            if parts <= {"new", "old"} and begun - left.stat().st_mtime > SAVED_WITHIN_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def load_model(folder: Path | str) -> Model:

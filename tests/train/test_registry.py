@@ -104,6 +104,16 @@ def test_a_crash_while_writing_leaves_the_old_model_and_nothing_else(tmp_path, m
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_what_a_killed_save_left_goes_with_the_next_and_another_that_is_at_work_is_left_alone(tmp_path):
+    """Killed between its two renames: the old model lies beside the new one, and none where it belongs."""
+    for name, part in (("killed00", "old"), ("at_work0", "new"), ("my_notes", "text")):
+        save_model(tmp_path / f".model.{name}" / part, SUBSPACE, card())
+    for name in ("killed00", "my_notes"):
+        os.utime(tmp_path / f".model.{name}", (0, 0))
+    save_model(tmp_path / "model", SUBSPACE, card(threshold=0.5))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".model.at_work0", ".model.my_notes", "model"]
+
+
 NETWORKS = {
     "C1 of unshared branches": (NetworkConfig(name="C1"), 3),
     "C2 on the unit sphere": (NetworkConfig(name="C2", unit=True), 0),
