@@ -121,6 +121,14 @@ def test_ray_up_takes_its_file() -> None:
     validate_config(prepare_config(launched()))
 
 
+def test_docker_is_told_each_option_once_on_every_machine() -> None:
+    """As Ray joins them: a node type's own fields take the place of the cluster's, the two lists then add up."""
+    for node in launched()["available_node_types"].values():
+        docker = launched()["docker"] | node.get("docker", {})
+        options = [*docker["run_options"], *docker.get("worker_run_options", [])]
+        assert len(options) == len(set(options)) == 5
+
+
 def test_the_head_gives_away_no_core_and_machines_come_only_for_work() -> None:
     nodes = launched()["available_node_types"]
     assert nodes["head"]["resources"] == {"CPU": 0}
