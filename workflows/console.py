@@ -1,6 +1,7 @@
 """What a person sees while castmine works: results on stdout, progress with an ETA on stderr."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -14,6 +15,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+
+from harvest.whole_files import replacing
 
 FILE_WIDTH = 160
 """Columns of what is printed into a file or a pipe."""
@@ -128,7 +131,15 @@ def counted(number: int, thing: str) -> str:
 
 
 def write_json(path: Path | None, result: dict[str, Any]) -> None:
-    """What `--json FILE` asks for: what the command printed, for scripts."""
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=2, ensure_ascii=False, default=str) + "\n")
+    """What `--json FILE` asks for: what the command printed, for scripts, which never read half of it."""
+    if path is None:
+        return
+    text = json.dumps(result, indent=2, ensure_ascii=False, default=str) + "\n"
+    if str(path).startswith(("/dev/", "/proc/")) or (path.exists() and not path.is_file()):
+        path.write_text(text, encoding="utf-8")  # a pipe or a device, and standard output also where it is a file
+        return
+    try:
+        with replacing(os.path.realpath(path)) as temporary:
+            Path(temporary).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -1,7 +1,12 @@
 """Progress where nobody watches: a JSON line at every heartbeat, whatever the work does meanwhile."""
 
+import errno
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -26,6 +31,43 @@ def test_a_heartbeat_comes_also_while_one_long_piece_of_work_says_nothing(
     }
     time.sleep(0.1)
     assert not capsys.readouterr().err, "none after the work"
+
+
+def test_a_json_file_is_replaced_whole_or_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, link = tmp_path / "new" / "report.json", tmp_path / "link.json"
+    console.write_json(kept, {"movies": 1})
+    link.symlink_to(kept)
+    with kept.open() as reader:
+        console.write_json(link, {"movies": 2})
+        assert json.load(reader) == {"movies": 1}, "who reads it meanwhile has all of the old one"
+    assert link.is_symlink()
+    assert json.loads(kept.read_text()) == {"movies": 2}
+
+    def full(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "report.json.tmp")
+
+    monkeypatch.setattr("harvest.whole_files._sync", full)
+    with pytest.raises(OSError, match="No space left") as failed:
+        console.write_json(kept, {"movies": 3})
+    assert failed.value.filename == str(kept)
+    assert json.loads(kept.read_text()) == {"movies": 2}
+    assert [path.name for path in kept.parent.iterdir()] == ["report.json"]
+
+
+WRITE = "from pathlib import Path; from workflows.console import write_json; write_json(Path({!r}), {{'movies': 1}})"
+
+
+def test_json_may_go_into_a_pipe_or_to_standard_output_also_where_that_is_a_file(tmp_path: Path) -> None:
+    said = subprocess.run([sys.executable, "-c", WRITE.format("/dev/stdout")], stdout=subprocess.PIPE, check=True)
+    assert json.loads(said.stdout) == {"movies": 1}
+    with (tmp_path / "out").open("w") as out:
+        subprocess.run([sys.executable, "-c", WRITE.format("/dev/stdout")], stdout=out, check=True)
+        assert os.fstat(out.fileno()).st_ino == (tmp_path / "out").stat().st_ino, "the same file still"
+    assert json.loads((tmp_path / "out").read_text()) == {"movies": 1}
+    os.mkfifo(tmp_path / "pipe")
+    writing = subprocess.Popen([sys.executable, "-c", WRITE.format(str(tmp_path / "pipe"))])
+    assert json.loads((tmp_path / "pipe").read_text()) == {"movies": 1}
+    assert writing.wait() == 0
 
 
 def test_a_log_says_how_long_it_will_take_once_that_is_known(
