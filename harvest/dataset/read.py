@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 import pyarrow as pa
@@ -50,9 +51,8 @@ class Dataset:
         """Raises DatasetError where there is no dataset, or one of another schema version."""
         store = Store(os.fspath(root))
         if not store.exists(MARKER):
-            raise DatasetError(
-                f"{root}: no castmine dataset here; make one with: castmine harvest CORPUS --dataset {root}"
-            )
+            make = f"castmine harvest CORPUS --dataset {quote(os.fspath(root))}"
+            raise DatasetError(f"{root}: no castmine dataset here; make one with: {make}")
         try:
             version = json.loads(store.get(MARKER))["schema_version"]
         except (ValueError, KeyError, TypeError) as error:
@@ -132,7 +132,7 @@ class Dataset:
 
     def read_shard(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
         """The rows of a shard. Raises DatasetError where it is lost, or not whole."""
-        path, remedy = self.store.full(shard.path), f"castmine doctor --dataset {self.root} says what to do"
+        path, remedy = self.store.full(shard.path), f"castmine doctor --dataset {quote(self.root)} says what to do"
         try:
             with said_plainly(path), self.store.open(shard.path) as file:
                 return pq.read_table(file, columns=columns)

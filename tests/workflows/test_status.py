@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -17,12 +18,15 @@ import pytest
 from harvest.corpus import Movie
 from harvest.dataset.commit import note_failure, now, put_movie_record
 from harvest.dataset.read import Dataset
+from harvest.errors import DatasetError
+from tests.harvest import small_dataset
 from tests.infra.commands import parse
 from tests.s3.bucket import Bucket
 from tests.workflows.conftest import Castmine, Harvested
 from workflows.config import RunConfig, load_config
 from workflows.console import out
 from workflows.corpus.outcome import StageOutcome
+from workflows.doctor.dataset import dataset as examine_dataset
 from workflows.harvest.plan import MovieState
 from workflows.journal.harvesting import HarvestWatch
 from workflows.journal.records import (
@@ -315,6 +319,22 @@ def test_the_command_that_tries_again_has_the_settings_of_the_run(tmp_path: Path
     assert arguments[:3] == ["corpus", "--config", str(tmp_path / "corpus.yaml")]
     assert parse(arguments) == load_config(None, clusterings), "what is in the file is not said again"
     assert parse(shlex.split(corpus_again("no such file", config))[1:]) == config
+
+
+def test_a_command_that_is_printed_is_good_for_a_folder_with_a_space(tmp_path: Path) -> None:
+    root = str(tmp_path / "it's a set")
+    with pytest.raises(DatasetError, match=re.escape(f"--dataset {shlex.quote(root)}")):
+        Dataset.open(root)
+    opened = small_dataset.make(root)
+    note_failure(opened.store, "lost", "lost.mp4", "probe", "VideoDecodeError", "no video", 1)
+    with out.capture() as printed:
+        print_status(read_status(root))
+    advice = [finding.remedy for finding in examine_dataset(root)]
+    (tmp_path / "it's a set" / opened.records()[0].shards["tracks"].path).unlink()
+    with pytest.raises(DatasetError) as lost:
+        opened.table("tracks", opened.records()[0].movie_id)
+    for said in (printed.get(), *filter(None, advice), str(lost.value)):
+        assert f"--dataset {shlex.quote(root)}" in said
 
 
 def test_silence_is_told_by_the_heartbeat_or_sooner_where_the_writers_process_is_gone() -> None:

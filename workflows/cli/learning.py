@@ -1,6 +1,7 @@
 """`castmine train` and `castmine verify`."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -73,7 +74,8 @@ def train(
     try:
         summary = run(dataset, preset or method or CLOSED_FORM, out_folder, chosen, address, resume)
     except TooLittleDataError as error:
-        raise TooLittleDataError(f"{error}; or go on without a model: castmine cluster --dataset {dataset}") from error
+        without = f"castmine cluster --dataset {quote(dataset)}"
+        raise TooLittleDataError(f"{error}; or go on without a model: {without}") from error
     except (InterruptedRunError, SystemError) as error:
         if not interruption(error):
             raise

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from shlex import quote
 from uuid import uuid4
 
 from harvest.dataset.lease import holder
@@ -30,7 +31,7 @@ def dataset(root: str, mend: bool = False) -> list[Finding]:
     said = f"{root}: {counted(len(records), 'movie')}, {counted(tracks, 'track')}"
     found = [*mended, Finding("dataset", "works", said), shards(opened), _writable(store), _space(store)]
     if failures:
-        advice = f"castmine failures --dataset {root}"
+        advice = f"castmine failures --dataset {quote(root)}"
         failed = len({failure.movie_id for failure in failures})
         found.append(Finding("failures", "note", f"{counted(failed, 'movie')} could not be done", advice))
     return [finding for finding in [*found, _held(store), _at_work(store)] if finding]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any
 
 from rich.table import Table
@@ -80,7 +81,7 @@ def print_status(status: Status) -> None:
         _print_run(status.journal, status)
     kept = f", segments of {counted(status.staged, 'unfinished movie')} kept" if status.staged else ""
     failed = (
-        f", {counted(status.failures, 'failure')} of all runs (castmine failures --dataset {status.dataset})"
+        f", {counted(status.failures, 'failure')} of all runs (castmine failures --dataset {quote(status.dataset)})"
         if status.failures
         else ""
     )
