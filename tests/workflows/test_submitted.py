@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from harvest.errors import ConfigError
+from workflows.cli import app
 from workflows.submitted import PACKAGES, lasting
 
 
@@ -21,6 +23,19 @@ def test_a_relative_folder_in_a_submitted_job_is_refused_before_it_is_lost(
     assert lasting("/datasets/films") == "/datasets/films"
     assert lasting("s3://films/ds") == "s3://films/ds"
     assert lasting(None) is None
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "report", "compare", "verify"])
+def test_no_command_writes_its_folder_where_it_is_lost(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / PACKAGES / "_ray_pkg_0123456789abcdef"
+    package.mkdir(parents=True)
+    monkeypatch.chdir(package)
+    dataset = [] if command == "demo" else ["--dataset", "/datasets/films"]
+    ran = CliRunner().invoke(app, [command, *dataset, "--out", "page"])
+    assert "page: a submitted job runs in a folder of its own" in str(ran.exception)
+    assert not list(package.iterdir())
 
 
 def test_a_relative_folder_anywhere_else_is_what_a_user_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

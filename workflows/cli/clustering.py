@@ -114,7 +114,9 @@ def report(
 @app.command(rich_help_panel=MAIN)
 def compare(
     dataset: DatasetOption,
-    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page and its tables.")],
+    out_folder: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page and its tables.", callback=lasting)
+    ],
     runs: Annotated[str, typer.Option(metavar="NAME,…", help="Clusterings to compare.", show_default="all")] = "",
     config: ConfigOption = None,
     set_: SetOption = [],  # noqa: B006

@@ -25,12 +25,13 @@ from workflows.cli.options import (
 )
 from workflows.config import load_config
 from workflows.console import write_json
+from workflows.submitted import lasting
 
 
 @app.command(rich_help_panel=MAIN)
 def demo(
     out_folder: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for everything it makes.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for everything it makes.", callback=lasting)
     ] = Path("demo"),
     workers: WorkersOption = None,
     json_file: JsonOption = None,

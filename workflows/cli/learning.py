@@ -88,7 +88,9 @@ def train(
 @app.command(rich_help_panel=MAIN)
 def verify(
     dataset: DatasetOption,
-    out_folder: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page and its curves.")],
+    out_folder: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page and its curves.", callback=lasting)
+    ],
     model: Annotated[
         list[str],
         typer.Option(metavar="DIR", help="Model to compare with the pack's own embeddings; may be given again."),
