@@ -67,7 +67,7 @@ def list_corpus(corpus: str, records: Iterable[MovieRecord] = ()) -> list[Movie]
             f"{corpus}: no movie found; name a video file, a folder or glob with {known}, or a CSV listing"
         )
     _refuse_twins(movies)
-    name = corpus.rstrip("/") if is_remote(corpus) else str(Path(corpus).resolve())
+    name = corpus.rstrip("/") if is_remote(corpus) else os.path.abspath(corpus)
     if (shown := _shown(name)) != name:
         raise CorpusError(f"{shown}: {NO_TEXT}")
     return sorted((replace(movie, corpus=name) for movie in movies), key=lambda movie: movie.movie_id)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 
 from harvest.storage import is_remote
 
@@ -61,6 +62,11 @@ def id_folder(corpus: str) -> str:
 def same_place(one: str, other: str) -> bool:
     """Whether two names mean one file, folder or pattern, links followed."""
     return one == other or _real(one) == _real(other)
+
+
+def besides(corpora: Iterable[str], corpus: str | None) -> tuple[str, ...]:
+    """The corpora that are not this one by another name."""
+    return tuple(sorted(name for name in corpora if corpus is None or not same_place(name, corpus)))
 
 
 def lies_in(uri: str, folder: str) -> bool:

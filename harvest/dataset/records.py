@@ -59,12 +59,19 @@ class MovieFacts(BaseModel):
     cast_size: int | None = None
     corpus: str | None = None
     """The corpus in which it was last seen; None: it is of none, as imported tracks are."""
+    other_corpora: tuple[str, ...] = ()
+    """Others that have listed it: while one of them still does, it is not gone."""
     fps: float
     frames: int
     duration_s: float
     width: int = 0
     height: int = 0
     seekable: bool = True
+
+    @property
+    def corpora(self) -> set[str]:
+        """All that have listed it."""
+        return {*self.other_corpora, *([self.corpus] if self.corpus else [])}
 
 
 class MovieRecord(Record):

@@ -79,7 +79,9 @@ ModelsOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[Device | None, typer.Option(help="Where the face models run.", show_default="cpu")]
-PruneOption = Annotated[bool, flag("--prune", "Remove movies that are no longer in the corpus.")]
+PruneOption = Annotated[
+    bool, flag("--prune", "Remove movies that are no longer in the corpus, nor in another that listed them.")
+]
 PruneAllOption = Annotated[
     bool, flag("--prune-all", "Remove them even where they are more than half of the movies (corpus.shrunk).")
 ]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -17,7 +17,7 @@ from workflows.config import Config
 from workflows.corpus import clustering, reporting, training
 from workflows.corpus.places import Places, find_places
 from workflows.corpus.run import Choice
-from workflows.harvest.gone import gone
+from workflows.harvest.gone import gone, gone_json
 from workflows.harvest.packs import pack_for
 from workflows.harvest.plan import HarvestPlan, MovieState, plan_harvest, segment_minutes, within_limit
 from workflows.journal.harvesting import START
@@ -56,8 +56,8 @@ class Estimate:
     wall_s: float | None
     left_out: tuple[str, ...] = ()
     """Movies that would fail again as they are."""
-    gone: tuple[str, ...] = ()
-    """Movies of the dataset that are no longer in the corpus."""
+    gone: dict[str, str] = field(default_factory=dict)
+    """Movies of the dataset that are no longer in the corpus, with the other corpus that has them; "": none."""
     to_fetch: str = ""
     """Which models are not here, and how to fetch them; empty: they are."""
 
@@ -179,4 +179,4 @@ def _reasons(dataset: Dataset, places: Places, config: Config, pack: str) -> dic
 
 
 def as_json(estimate: Estimate, reasons: dict[str, str]) -> dict[str, Any]:
-    return {"harvest": asdict(estimate), "stages": reasons}
+    return {"harvest": asdict(estimate) | gone_json(estimate.gone), "stages": reasons}

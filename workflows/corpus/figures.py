@@ -9,6 +9,7 @@ from typing import Any
 from workflows.config import Config
 from workflows.corpus.outcome import CorpusSummary
 from workflows.corpus.session import Session
+from workflows.harvest.gone import gone_json
 from workflows.journal.records import Journal
 
 PACKAGES = (
@@ -69,7 +70,7 @@ def report_json(summary: CorpusSummary, session: Session) -> dict[str, Any]:
             "unchanged": counts.get("unchanged", 0),
             "failed": counts.get("failed", 0),
             "left_for_later": list(summary.later),
-            "gone": list(summary.gone),
+            **gone_json(summary.gone),
             "pruned": list(summary.pruned),
         },
         "stages": [

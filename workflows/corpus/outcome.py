@@ -54,8 +54,8 @@ class CorpusSummary:
     journal: Journal
     stages: list[StageOutcome]
     harvest: HarvestSummary | None
-    gone: tuple[str, ...]
-    """Movies of the dataset that are no longer in the corpus …"""
+    gone: dict[str, str]
+    """Movies of the dataset that are no longer in the corpus, with the other corpus that has them; "": none …"""
     pruned: tuple[str, ...]
     """… and those of them that were removed."""
     later: tuple[str, ...]

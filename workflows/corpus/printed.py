@@ -9,6 +9,7 @@ from rich.text import Text
 from workflows.console import NAMED_MOVIES, counted, duration, err, out
 from workflows.corpus.dry_run import Estimate
 from workflows.corpus.outcome import CorpusSummary
+from workflows.harvest.gone import may_go
 
 LEAST_S = 0.05
 """What took less would be printed as 0.0 s."""
@@ -28,9 +29,7 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
         _harvest(report["harvest"])
     if summary.later:
         out.print(f"left for another run by --limit: {_some(summary.later)}", markup=False)
-    if summary.gone and not summary.pruned:
-        kept = "what the dataset has of them is kept; --prune removes it"
-        out.print(f"no longer in the corpus: {_some(summary.gone)} ({kept})", markup=False)
+    _gone(summary.gone, "" if summary.pruned else "what the dataset has of them is kept; --prune removes it")
     if summary.pruned:
         out.print(f"removed, no longer in the corpus: {_some(summary.pruned)}", markup=False)
     took = "" if summary.seconds < LEAST_S else f"{summary.seconds:.1f} s · "
@@ -65,9 +64,7 @@ def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
         total = f" = {estimate.workers * estimate.memory_gb:.1f} GiB" if estimate.workers else ""
         out.print(f"  workers: {count} × {estimate.memory_gb:.1f} GiB of memory{total}")
         out.print(f"  time of the harvest: {_time(estimate)}", markup=False)
-    if estimate.gone:
-        remedy = "--prune removes what the dataset has of them"
-        out.print(f"no longer in the corpus: {_some(estimate.gone)} ({remedy})", markup=False)
+    _gone(estimate.gone, "--prune removes what the dataset has of them")
     for stage, reason in reasons.items():
         out.print(f"{stage}: {reason or 'nothing to do'}", markup=False)
     out.print("nothing was started and nothing written: leave out --dry-run to do it")
@@ -97,6 +94,17 @@ def _harvest(figures: dict[str, Any]) -> None:
     rows = [row for row in figures["stages"] if row["seconds"] >= LEAST_S]
     shares = (f"{row['stage']} {row['seconds']:.1f} s ({row['share']:.0%})" for row in rows)
     out.print(f"  {' · '.join(shares)}", markup=False)
+
+
+def _gone(gone: dict[str, str], remedy: str) -> None:
+    """What `workflows.harvest.gone` found; without a remedy only what another corpus keeps."""
+    leaving = may_go(gone)
+    if leaving and remedy:
+        out.print(f"no longer in the corpus: {_some(leaving)} ({remedy})", markup=False)
+    for corpus in sorted(set(gone.values()) - {""}):
+        names = tuple(name for name, kept_by in gone.items() if kept_by == corpus)
+        kept = f"kept, for {corpus} still lists them; castmine forget removes them"
+        out.print(f"no longer in the corpus: {_some(names)} ({kept})", markup=False)
 
 
 def _some(names: tuple[str, ...]) -> str:

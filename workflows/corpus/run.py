@@ -18,7 +18,7 @@ from workflows.corpus.pruning import prune_stage
 from workflows.corpus.reporting import report_stage
 from workflows.corpus.session import Session, open_session
 from workflows.corpus.training import train_stage
-from workflows.harvest.gone import gone
+from workflows.harvest.gone import gone, may_go
 from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
 from workflows.harvest.run import HarvestSummary, run_harvest, tell_of_own_pack
 from workflows.journal.retry import corpus_again, places
@@ -37,7 +37,7 @@ class Choice:
     """This stage alone; None: all."""
     selection: Selection = field(default_factory=Selection)
     prune: bool = False
-    """Remove movies from the dataset that are no longer in the corpus."""
+    """Remove movies from the dataset that are no longer in the corpus, nor in another that listed them."""
     prune_all: bool = False
     """… also where they are more than `corpus.shrunk` allows."""
     wait: bool = False
@@ -76,9 +76,9 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
                 harvested, outcome = _harvest(session, plan, journal)
                 outcomes.append(outcome)
             missing = gone(session.dataset, session.movies)
-            if (choice.prune or choice.prune_all) and missing:
+            if (choice.prune or choice.prune_all) and may_go(missing):
                 outcomes.append(prune_stage(session, missing, 1 if choice.prune_all else config.corpus.shrunk))
-                pruned = missing if outcomes[-1].state == "done" else ()
+                pruned = may_go(missing) if outcomes[-1].state == "done" else ()
             for name, do in _later_stages(session, choice):
                 journal.say(stage=name)
                 outcomes.append(_done(name, do))

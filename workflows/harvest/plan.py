@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from harvest.corpus import Movie
+from harvest.corpus_name import besides
 from harvest.dataset.commit import note_failure, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import FailureRecord, MovieRecord, SourceStamp, failure_record_path
@@ -158,6 +159,7 @@ def _refused(dataset: Dataset, movie: Movie, failure: FailureRecord | None, sett
 def _refresh(dataset: Dataset, record: MovieRecord, movie: Movie) -> None:
     """Take over what the user's listing now says of a movie whose tables need no change."""
     said = {name: getattr(movie, name) for name in ("title", "year", "split", "cast_size", "corpus")}
-    facts = record.facts.model_copy(update=said)
+    others = besides(record.facts.corpora, movie.corpus)
+    facts = record.facts.model_copy(update=said | {"other_corpora": others})
     if facts != record.facts:
         put_movie_record(dataset.store, record.model_copy(update={"facts": facts}))

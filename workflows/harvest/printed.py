@@ -8,6 +8,7 @@ from rich.text import Text
 
 from harvest.dataset.schema import COUNTED_AS
 from workflows.console import SHOWN_MOVIES, err, out, print_table, table_of
+from workflows.harvest.gone import gone_json, may_go
 from workflows.harvest.plan import MovieState
 from workflows.harvest.run import HarvestSummary
 from workflows.printing import labelled
@@ -31,12 +32,15 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
                 f"{movie.movie.movie_id}: seeking in this file is not exact; it was decoded as one segment",
                 markup=False,
             )
-    for name in summary.gone:
+    for name, kept_by in summary.gone.items():
         done_so = "removed" if summary.pruned else "what the dataset has of it is kept; --prune removes it"
+        if kept_by:
+            done_so = f"kept, for {kept_by} still lists it; castmine forget removes it"
         out.print(f"{name}: is not in the corpus any more ({done_so})", markup=False)
     labelled(summary.labels)
     states = ", ".join(f"{summary.count(state)} {word}" for state, word in _STATES if summary.count(state))
-    missing = f" · {len(summary.gone)} gone from the corpus" if summary.gone else ""
+    leaving = may_go(summary.gone)
+    missing = f" · {len(leaving)} gone from the corpus" if leaving else ""
     took = f"{missing} · {summary.seconds:.1f} s · {dataset}"
     out.print(f"{states or 'nothing to do'}{took}", markup=False, soft_wrap=True)
     if summary.not_pruned:
@@ -60,7 +64,7 @@ def harvest_json(summary: HarvestSummary) -> dict[str, Any]:
         "done": summary.count("done"),
         "skipped": summary.count("skipped"),
         "failed": summary.count("failed"),
-        "gone": list(summary.gone),
+        **gone_json(summary.gone),
         "pruned": summary.pruned,
         "not_pruned": summary.not_pruned,
         "labels": [asdict(change) for change in summary.labels],

@@ -37,10 +37,10 @@ class HarvestSummary:
     seconds: float
     usage: Usage = field(default_factory=Usage)
     """What the workers held."""
-    gone: tuple[str, ...] = ()
-    """Movies of the dataset that the corpus has no more."""
+    gone: dict[str, str] = field(default_factory=dict)
+    """Movies of the dataset that the corpus has no more, with the other corpus that has; "": none."""
     pruned: bool = False
-    """They were removed."""
+    """Those of none were removed."""
     not_pruned: str = ""
     """Why they were not, although that was asked for."""
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import cv2
 
 from harvest.corpus import Movie
+from harvest.corpus_name import besides
 from harvest.dataset.commit import commit_movie, put_movie_record
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieFacts, MovieRecord, SourceStamp
@@ -97,8 +98,10 @@ class HarvestWorker:
             stamp = source_stamp(movie.uri)
             with self._stage("open"), self._copy.path(movie.uri, stamp, self._moved) as path:
                 content = content_hash(path, self._moved)
-                refuse_namesake(self._dataset.record(movie.movie_id), movie.uri, content, movie.corpus)
+                record = self._dataset.record(movie.movie_id)
+                refuse_namesake(record, movie.uri, content, movie.corpus)
                 facts = self._open(path).facts
+            stays = record and (record.facts.uri == movie.uri or record.content_hash == content)
             return Probe(
                 stamp,
                 content,
@@ -111,6 +114,7 @@ class HarvestWorker:
                     split=movie.split,
                     cast_size=movie.cast_size,
                     corpus=movie.corpus,
+                    other_corpora=besides(record.facts.corpora, movie.corpus) if record and stays else (),
                     fps=facts.fps,
                     frames=facts.frames,
                     duration_s=float(facts.times_s[-1]),
