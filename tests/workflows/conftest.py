@@ -63,13 +63,15 @@ class Ran:
 class Castmine:
     """Runs the command line as a user does: in a process of its own."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], before: tuple[str, ...] = ()) -> None:
         self.environment = environment
+        self.before = before
+        """A command that runs it, such as setpriv."""
 
     def start(self, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
         """A command that runs in a process group of its own, as a shell starts it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "workflows", *map(str, arguments)],
+            [*self.before, sys.executable, "-m", "workflows", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
