@@ -23,7 +23,7 @@ from tests.workflows.conftest import Castmine, Harvested
 from workflows.cluster.job import ClusteredMovie, ClusterJob, memory_gb
 from workflows.cluster.request import ClusterRequest
 from workflows.cluster.retry import retry_command
-from workflows.cluster.run import cluster
+from workflows.cluster.run import _chosen, cluster
 from workflows.cluster.task import cluster_one
 from workflows.cluster.thresholds import link_distances
 from workflows.config import load_config
@@ -148,6 +148,24 @@ def test_a_movie_that_lacks_what_k_is_taken_from_is_a_failure_with_a_remedy(root
     assert [failure.where for failure in Dataset.open(root).failures()] == [f"cluster, hac-{k_from}"]
     cluster(root, ClusterRequest("hac", k_from=3, run=f"hac-{k_from}"), CONFIG)
     assert Dataset.open(root).failures() == []
+
+
+def test_a_movie_whose_id_has_a_comma_is_named_by_itself_and_tried_again(root: str) -> None:
+    opened = Dataset.open(root)
+    movie = opened.record("hamilton")
+    assert movie
+    for name in ("Yes, Minister", "another"):
+        put_movie_record(opened.store, movie.model_copy(update={"movie_id": name}))
+    chosen = [record.movie_id for record in _chosen(opened, ["Yes, Minister", "hamilton,another", "another"])]
+    assert chosen == ["Yes, Minister", "hamilton", "another"]
+    with pytest.raises(DatasetError, match="has no movie 'Yes'"):
+        _chosen(opened, ["Yes,Minister"])
+    for name in chosen:
+        note_failure(
+            opened.store, name, "m.mp4", "cluster", "DatasetError", "no", 1, run="hac", retry="castmine cluster"
+        )
+    (again,) = read_failures(root).retry["cluster"]
+    assert again == "castmine cluster --movies another,hamilton --movies 'Yes, Minister'"
 
 
 def test_each_clustering_that_fails_has_its_own_command_that_tries_again(root: str) -> None:

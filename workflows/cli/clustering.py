@@ -58,7 +58,10 @@ def cluster(
             metavar="NAME", help="Name of this clustering.", show_default="method, model, adaptation, K if known"
         ),
     ] = None,
-    movies: Annotated[str, typer.Option(metavar="ID,…", help="Cluster these movies only.", show_default="all")] = "",
+    movies: Annotated[
+        list[str],
+        typer.Option(metavar="ID,…", help="Cluster these movies only; may be given again.", show_default="all"),
+    ] = [],  # noqa: B006
     force: Annotated[bool, flag("--force", "Cluster again even where this clustering has the same already.")] = False,
     workers: WorkersOption = None,
     address: AddressOption = None,
@@ -71,8 +74,7 @@ def cluster(
     from workflows.cluster.request import ClusterRequest
     from workflows.cluster.run import cluster as cluster_all
 
-    chosen = [movie for movie in movies.split(",") if movie]
-    asked = ClusterRequest(method, model, adapt, _k_from(k_from), run, chosen, force)
+    asked = ClusterRequest(method, model, adapt, _k_from(k_from), run, movies, force)
     summary = cluster_all(dataset, asked, settings(config, set_, workers), address)
     clustered(summary)
     write_json(json_file, cluster_json(summary))

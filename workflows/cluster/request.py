@@ -27,7 +27,7 @@ class ClusterRequest:
     run: str | None = None
     """Name of the clustering; None: of `run_name`."""
     movies: Collection[str] = ()
-    """Only these; empty: all."""
+    """Only these, each an id or several with commas between them; empty: all."""
     force: bool = False
     """Cluster anew what an earlier run of this name has clustered just so."""
     kept: Collection[str] = ()

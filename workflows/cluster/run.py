@@ -236,7 +236,8 @@ def _chosen(dataset: Dataset, movies: Collection[str]) -> list[MovieRecord]:
     records = {record.movie_id: record for record in dataset.records()}
     if not records:
         raise DatasetError(f"{dataset.root}: holds no movie yet; harvest or import some first")
-    unknown = [movie for movie in movies if movie not in records]
+    named = [movie for given in movies for movie in ([given] if given in records else given.split(","))]
+    unknown = [movie for movie in filter(None, named) if movie not in records]
     if unknown:
         raise DatasetError(f"{dataset.root}: has no movie {unknown[0]!r}; it has: {', '.join(list(records)[:10])}")
-    return [records[movie] for movie in dict.fromkeys(movies)] if movies else list(records.values())
+    return [records[movie] for movie in dict.fromkeys(filter(None, named))] or list(records.values())

@@ -11,7 +11,7 @@ from workflows.corpus.clustering import stage_name
 from workflows.corpus.config import ClusteringConfig
 from workflows.corpus.notes import read_note
 from workflows.journal.records import Journal, read_journals
-from workflows.journal.retry import ONLY_FAILED
+from workflows.journal.retry import ONLY_FAILED, for_movies
 from workflows.tracks_import import FORMATS
 
 NO_COMMAND = {
@@ -61,7 +61,7 @@ def _of_clusters(dataset: Dataset, lost: list[LostShard], journals: list[Journal
             commands[record.notes["retry"].replace("--dataset DIR", f"--dataset {root}")].append(each.movie_id)
         else:
             steps.append(f"castmine cluster --dataset {root} --run {quote(each.run)}, with the options of then")
-    return steps + [f"{command} --movies {quote(','.join(names))}" for command, names in commands.items()]
+    return steps + [for_movies(command, names) for command, names in commands.items()]
 
 
 def _whole(journal: Journal, root: str) -> str:

@@ -19,6 +19,7 @@ from harvest.identity import source_exists
 from harvest.storage import is_remote
 from workflows.console import out
 from workflows.journal.records import Journal, read_journals
+from workflows.journal.retry import for_movies
 
 SHOWN_FAILURES = 50
 """Failures that are printed; of more, the first ones."""
@@ -61,7 +62,7 @@ def read_failures(root: str) -> Failures:
                 movies.setdefault(failure.retry or f"castmine {kind} --dataset {quote(root)}", []).append(
                     failure.movie_id
                 )
-        retry[kind] = tuple(f"{command} --movies {quote(','.join(names))}" for command, names in movies.items())
+        retry[kind] = tuple(for_movies(command, names) for command, names in movies.items())
     if left:
         commands = [_harvest_again(journals.get(failure.movie_id)) for failure in left]
         retry["harvest"] = tuple(

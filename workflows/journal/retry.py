@@ -1,6 +1,7 @@
 """What a journal says of a run so that it is good in any folder: its places, and the command that does it again."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -24,6 +25,13 @@ def harvest_again(corpus: str, models: str, config: Config) -> str:
     place, pack = places(corpus, models)
     command = f"castmine harvest {quote(place)} --dataset DIR --models {quote(pack)}"
     return " ".join([command, *settings_as_flags(config, SECTIONS)]) + ONLY_FAILED
+
+
+def for_movies(command: str, movies: Sequence[str]) -> str:
+    """A clustering's command for these movies alone; an id with a comma in it stands by itself."""
+    several = ",".join(name for name in movies if "," not in name)
+    alone = [name for name in movies if "," in name]
+    return " ".join([command, *(f"--movies {quote(names)}" for names in [several, *alone] if names)])
 
 
 def corpus_again(file: str, config: Config) -> str:
