@@ -25,7 +25,6 @@ from workflows.journal.retry import corpus_again, places
 from workflows.journal.writer import JournalWriter
 
 Stage = Literal["harvest", "train", "cluster", "report"]
-STAGES: tuple[Stage, ...] = ("harvest", "train", "cluster", "report")
 REPORT_FILE = "report.json"
 
 
