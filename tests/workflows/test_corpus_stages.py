@@ -318,6 +318,7 @@ def clustered(**clustering: object) -> dict[str, object]:
         ({"movies": "m", "dataset": "f", "train": "mvcor"}, r"corpus\.train: no training method or preset 'mvcor'"),
         ({"movies": "m", "dataset": "f", "model": "workflows"}, r"corpus\.model: workflows exists and is not a model"),
         ({"movies": "m", "dataset": "f", "train": None, "model": "no"}, r"corpus\.model: no is not there"),
+        ({"movies": "m", "dataset": "f", "report": "README.md"}, r"corpus\.report: README\.md is a file"),
         (clustered(method="hack"), r"corpus\.clusterings, hack: no clustering method 'hack'"),
         (clustered(adapt="tsiamm"), "cast-tsiamm: no adaptation 'tsiamm'"),
         (clustered(method="affinity", k_from=3), "affinity-3: affinity finds the number of characters itself"),

@@ -43,6 +43,8 @@ def find_places(corpus: CorpusConfig) -> Places:
                 f"{key}: {place} is no folder; only movies and dataset may lie in a bucket: name a folder"
             )
         lasting(place)
+    if Path(sheets).is_file():
+        raise ConfigError(f"corpus.report: {sheets} is a file; name a folder")
     lasting(corpus.dataset)
     _refuse_training(corpus, model)
     for clustering in corpus.clusterings:
