@@ -323,7 +323,7 @@ def test_a_full_disk_is_named_and_what_was_committed_stays(
     castmine("harvest", tmp_path / "film.mp4", *command)
     before = digests(small_disk / "dataset", "film")
     ran = castmine("harvest", harvested.corpus, *command, status=1)
-    assert "the disk is full; free some space and run the same command again" in ran.err
+    assert "No space left on device; free some space" in ran.err
     assert "failed: hamilton: " in ran.err
     assert digests(small_disk / "dataset", "film") == before
     assert "1 unchanged" in castmine("harvest", tmp_path / "film.mp4", *command).out
