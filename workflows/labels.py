@@ -33,12 +33,14 @@ class LabelChange:
     """… and the names on two tracks that are seen together, which were taken all the same."""
     replaced: int = 0
     """Earlier labels of the movie, which an import takes the place of."""
+    kept: int = 0
+    """Earlier labels on tracks that stay, for no row of the import is on any: none of it was taken."""
     not_carried: str = ""
     """Why the tracks of a new harvest have none of the labels, in a sentence; they stay as they are."""
 
 
 def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
-    """Take labels from a CSV; those of each movie that it names replace the movie's earlier ones.
+    """Take labels from a CSV; those of each movie that it names replace the movie's earlier ones, if any is on a track.
 
     Columns: movie_id, track_id, identity; or movie_id, time_s, x1, y1, x2, y2, identity (seconds; px of the frame).
     Optional: flags, words separated by spaces. A place on no track is kept, for a later harvest may find the face; one
@@ -62,13 +64,22 @@ def import_labels(file: Path, dataset: Dataset) -> list[LabelChange]:
         labels = (one_identity_a_track if by_track(rows) else gather)(kept)
         missed = nameless(placed, labels, movie, index)
         doubts = doubled(placed, labels, dataset.read_shard(movie.shards["links"]), movie)
-        earlier = dataset.derived_record(RUN, RUN, movie_id)
-        replaced = earlier.shard.rows if earlier and earlier.harvest_id == movie.harvest_id else 0
-        found.append((movie, labels, missed, doubts, replaced))
+        found.append((movie, labels, missed, doubts))
     return [  # all of the file is right, or none counts
-        replace(put_labels(dataset, movie, labels), missed=missed, doubts=doubts, replaced=replaced)
-        for movie, labels, missed, doubts, replaced in found
+        replace(_replace_labels(dataset, movie, labels), missed=missed, doubts=doubts)
+        for movie, labels, missed, doubts in found
     ]
+
+
+def _replace_labels(dataset: Dataset, movie: MovieRecord, labels: Sequence[Label]) -> LabelChange:
+    """Write a movie's labels in place of the earlier ones; where none is on a track, those that are on some stay."""
+    earlier = dataset.derived_record(RUN, RUN, movie.movie_id)
+    if earlier and not any(label.track_id is not None for label in labels):
+        tracks = dataset.read_shard(earlier.shard, ["track_id"])["track_id"]
+        if on_tracks := len(tracks) - tracks.null_count:
+            return LabelChange(movie.movie_id, 0, 0, kept=on_tracks)
+    replaced = earlier.shard.rows if earlier and earlier.harvest_id == movie.harvest_id else 0
+    return replace(put_labels(dataset, movie, labels), replaced=replaced)
 
 
 def attach_labels(dataset: Dataset) -> list[LabelChange]:

@@ -39,6 +39,10 @@ def labelled(changes: Iterable[LabelChange]) -> None:
         if change.not_carried:
             err.print(f"warning: {change.not_carried}", style="yellow", markup=False)
             continue
+        if change.kept:
+            kept = counted(change.kept, "earlier label")
+            out.print(f"labels of {change.movie_id}: no row is on a track, {kept} kept", markup=False)
+            continue
         lost = f", {change.lost} on no track (kept for the next harvest)" if change.lost else ""
         earlier = f"; {change.replaced} earlier ones replaced" if change.replaced else ""
         out.print(f"labels of {change.movie_id}: {change.attached} on tracks{lost}{earlier}", markup=False)

@@ -69,6 +69,18 @@ def test_a_second_import_replaces_the_first_and_two_identities_on_one_track_leav
     assert identities(dataset, "hamilton") == {0: "Ann"}
 
 
+def test_a_file_that_hits_no_track_leaves_the_earlier_labels_as_they_are(castmine: Castmine, root: Path) -> None:
+    file, dataset = root.parent / "labels.csv", Dataset.open(root)
+    file.write_text("movie_id,track_id,identity\nhamilton,0,Ann\nhamilton,2,Bob\n")
+    castmine("labels", "import", file, "-d", root)
+    places = "hamilton,1.0,1,1,9,9,nobody\nhamilton,900,1,1,9,9,nobody\n"
+    file.write_text(f"movie_id,time_s,x1,y1,x2,y2,identity\n{places}")
+    ran = castmine("labels", "import", file, "-d", root, status=1)
+    assert ran.out == "labels of hamilton: no row is on a track, 2 earlier labels kept\n"
+    assert "failed: 2 rows on no track:" in ran.err
+    assert identities(dataset, "hamilton") == {0: "Ann", 2: "Bob"}
+
+
 def test_rows_on_no_track_are_told_one_by_one_and_so_are_people_who_are_seen_beside_themselves(
     castmine: Castmine, root: Path
 ) -> None:
