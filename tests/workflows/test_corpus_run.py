@@ -95,6 +95,15 @@ def test_a_second_run_finds_nothing_to_do_and_loads_nothing_heavy(kept: Kept) ->
     assert kept.report()["seconds"] < 5
 
 
+def test_training_alone_that_is_refused_ends_as_castmine_train_does_and_nothing_goes_on(
+    castmine: Castmine, kept: Kept
+) -> None:
+    ran = castmine("corpus", "--config", kept.config, "--only", "train", status=2)
+    assert "refused" in ran.out
+    assert "going on" not in ran.out
+    assert kept.stages() == {"train": "refused"}
+
+
 def test_a_dry_run_starts_no_ray_and_writes_nothing(kept: Kept, clips: Path, tmp_path: Path) -> None:
     before = sorted((path, path.stat().st_mtime_ns) for path in kept.folder.rglob("*"))
     corpus, out = tmp_path / "movies", tmp_path / "plan.json"

@@ -10,6 +10,7 @@ from workflows.cli.app import app
 from workflows.cli.options import (
     FAILED,
     SCALE,
+    USAGE,
     AddressOption,
     ConfigOption,
     DatasetOption,
@@ -79,8 +80,8 @@ def corpus(
     summary, report = run_corpus(loaded, chosen, address)
     corpus_done(summary, report.figures, str(report.file))
     write_json(json_file, report.figures)
-    if summary.failed:
-        raise typer.Exit(FAILED)
+    if summary.failed or summary.refused:
+        raise typer.Exit(FAILED if summary.failed else USAGE)
 
 
 @app.command(rich_help_panel=SCALE)

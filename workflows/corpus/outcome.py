@@ -66,3 +66,8 @@ class CorpusSummary:
     def failed(self) -> bool:
         """Whether a movie or a stage failed."""
         return anything_failed(self.stages)
+
+    @property
+    def refused(self) -> bool:
+        """Whether all that was asked for was refused: a training alone, of too little."""
+        return bool(self.stages) and all(stage.state == "refused" for stage in self.stages)

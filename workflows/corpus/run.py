@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from workflows.corpus.outcome import CorpusSummary, StageOutcome, anything_faile
 from workflows.corpus.pruning import prune_stage
 from workflows.corpus.reporting import report_stage
 from workflows.corpus.session import Session, open_session
-from workflows.corpus.training import train_stage
+from workflows.corpus.training import GOING_ON, train_stage
 from workflows.harvest.gone import gone, may_go
 from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
 from workflows.harvest.run import HarvestSummary, run_harvest, tell_of_own_pack
@@ -126,12 +126,17 @@ def _later_stages(session: Session, choice: Choice) -> list[tuple[str, Callable[
     if not session.dataset.records():
         return stages  # no movie could be harvested yet
     if choice.takes("train"):
-        stages.append(("train", partial(train_stage, session)))
+        stages.append(("train", partial(_train, session, choice)))
     if choice.takes("cluster"):
         stages += [(stage_name(chosen), partial(cluster_stage, session, chosen)) for chosen in clusterings]
     if choice.takes("report") and clusterings:
         stages.append(("report", partial(report_stage, session, clusterings[0].name)))
     return stages
+
+
+def _train(session: Session, choice: Choice) -> StageOutcome:
+    outcome = train_stage(session)
+    return outcome if choice.takes("cluster") else replace(outcome, said=outcome.said.replace(GOING_ON, ""))
 
 
 def _of_harvest(summary: HarvestSummary) -> StageOutcome:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # planning must not load scipy
     from train.registry import ModelCard
 
 STAGE = "train"
+GOING_ON = "; going on with the pack itself"
+"""Told of a refusal; where training alone was asked for, nothing goes on."""
 
 
 def train_stage(session: Session) -> StageOutcome:
@@ -42,7 +44,7 @@ def train_stage(session: Session) -> StageOutcome:
     try:
         card = _learn(session, method, places.model)
     except TooLittleDataError as error:
-        said = f"{error}; going on with the pack itself"
+        said = f"{error}{GOING_ON}"
         _note(session, inputs, "refused", said)
         return StageOutcome(STAGE, "refused", said + others, time.monotonic() - began)
     except CastmineError as error:
