@@ -27,8 +27,8 @@ keeps this dataset answers for:
   the movies themselves;
 - **retention**: delete it when its purpose is over; a copy of a shard is a copy of the faces in it;
 - **deletion on request**: `castmine forget MOVIE` takes away every row and file of a movie, `castmine corpus --prune`
-  what has left the corpus, `castmine vacuum` files that nothing names any more. Cast sheets, exports, models and
-  backups that were made from it are not reached by these;
+  what has left the corpus, `castmine vacuum` files that nothing names any more. The cast sheets of
+  `castmine corpus` go with its next report; others, exports, models and backups are not reached by these;
 - **no decision about a person** by it: clusters are guesses, with the errors that its metrics state."""
 
 

@@ -1,7 +1,9 @@
 """The report stage: of the cast sheets those are written again that show something which has changed."""
 
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
+from pathlib import Path
 
 from harvest.dataset.read import Dataset
 from harvest.errors import CastmineError
@@ -32,13 +34,20 @@ def report_stage(session: Session, run: str) -> StageOutcome:
         report = write_report(dataset, run, places.sheets, config, session.force)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", str(error), time.monotonic() - began)
-    for movie_id in (earlier.movies.keys() if earlier else set()) - inputs.movies.keys():
-        (places.sheets / page_name(movie_id)).unlink(missing_ok=True)  # of a movie that the dataset no longer has
+    removed = _remove(earlier.movies.keys() - inputs.movies.keys() if earlier else (), places.sheets)
     said = f"{counted(len(report.sheets), 'cast sheet')}: {report.index}"
     note = StageNote(fingerprint=inputs.fingerprint, movies=inputs.movies, outcome="done", said=said, at="")
     put_note(dataset.store, STAGE, note)
-    written = f"{said}; {len(report.written) or 'none'} written"
+    written = f"{said}; {len(report.written) or 'none'} written" + (f", {removed} removed" if removed else "")
     return StageOutcome(STAGE, "done", written, time.monotonic() - began)
+
+
+def _remove(gone: Iterable[str], sheets: Path) -> int:
+    """Remove the sheets of movies that the dataset no longer has; returns how many there were."""
+    there = [page for page in (sheets / page_name(movie_id) for movie_id in gone) if page.is_file()]
+    for page in there:
+        page.unlink(missing_ok=True)
+    return len(there)
 
 
 def why(dataset: Dataset, places: Places, run: str, config: ReportConfig) -> str:
