@@ -24,6 +24,8 @@ from harvest.storage import is_remote
 
 NO_TEXT = "its name is not UTF-8 text, which no record can hold; rename it"
 TEXT_COLUMNS = ("movie_id", "uri", "title", "split")
+SPLITS = ("train", "validation", "test")
+"""What a listing may say of a movie's part in training; test: none."""
 """Columns of a listing that are text whatever they look like."""
 
 
@@ -157,8 +159,14 @@ def _from_row(row: dict[str, Any], listing: str) -> Movie:
         except ValueError as error:
             raise CorpusError(f"{listing}: {name} of {row['movie_id']!r} is not a number: {row[name]!r}") from error
 
+    split = text("split")
+    if split and split not in SPLITS:  # a typo would leave the movie out of training, and nobody would hear of it
+        raise CorpusError(
+            f"{listing}: split of {row['movie_id']!r} is {split!r}; it may be {', '.join(SPLITS)} (test: no part in "
+            "training), or empty"
+        )
     uri = _absolute(str(row["uri"]), listing)
-    return Movie(str(row["movie_id"]), uri, text("title"), number("year"), text("split"), number("cast_size"))
+    return Movie(str(row["movie_id"]), uri, text("title"), number("year"), split, number("cast_size"))
 
 
 def _absolute(uri: str, listing: str) -> str:

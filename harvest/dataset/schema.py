@@ -108,7 +108,7 @@ _DOCUMENTED_ONLY: dict[str, list[Column]] = {
         ("uri", pa.string(), "where the movie was read from"),
         ("title", pa.string(), "the user's; null: none given"),
         ("year", pa.int32(), "the user's; null: none given"),
-        ("split", pa.string(), "the user's: train, validation, …; null: none given"),
+        ("split", pa.string(), "the user's: train, validation, test; null: none given"),
         ("cast_size", pa.int32(), "the user's number of characters; null: none given"),
         ("fps", pa.float64(), "mean frames per second"),
         ("frames", pa.int64(), "frames decoded"),

@@ -103,6 +103,7 @@ def test_a_parquet_listing_is_read_as_the_csv_is(tmp_path: Path) -> None:
         ("movie_id,uri\n,x.mp4\n", "a row without movie_id or uri"),
         ("movie_id,uri\na,\n", "a row without movie_id or uri"),
         ("movie_id,uri,cast_size\na,x.mp4,many\n", "cast_size of 'a' is not a number: 'many'"),
+        ("movie_id,uri,split\na,x.mp4,validaton\n", "split of 'a' is 'validaton'; it may be train, validation, test"),
         ("movie_id,uri\na,x.mp4,1,2,3\n", "cannot be read as a listing of movies"),
         ("", "cannot be read as a listing of movies"),
         ("movie_id,uri\n", "no movie found"),

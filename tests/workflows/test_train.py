@@ -189,7 +189,7 @@ REFUSED: dict[str, Case] = {
         {},
         "multiface-imptriplet",
         TooLittleDataError,
-        "the dataset has 1 movie, 1 to learn",
+        "the dataset has 1 movie: 1 to learn",
     ),
     "constant embeddings": (
         constant(),
@@ -265,6 +265,9 @@ def test_the_tracks_that_are_told_to_be_too_few_are_just_those_that_are_seen_tog
     single = CONFIG.train.model_copy(update={"subspace": SubspaceConfig(movies=1)})
     with pytest.raises(TooLittleDataError, match="1 to learn from, 0 held out to check the model, 1 of another split"):
         refuse_small(opened, opened.records(), Split(("one",), ()), single, named=True)
+    unused = "^the dataset has 2 movies: 0 to learn from, 0 held out to check the model, 2 of another split; it takes"
+    with pytest.raises(TooLittleDataError, match=unused):
+        refuse_small(opened, opened.records(), Split((), ()), CONFIG.train, named=False)
 
 
 def test_embeddings_shorter_than_the_views_are_a_corpus_like_any_other(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from workflows.labels import identities
 def refuse_small(dataset: Dataset, records: list[MovieRecord], split: Split, config: TrainConfig, named: bool) -> None:
     """Raise TooLittleDataError where the training movies are too few, or what is to be learned from in them: people if
     `named`, else tracks that are seen together with another."""
-    _refuse_few_movies(split, config.subspace)
+    _refuse_few_movies(split, len(records), config.subspace)
     with telling_sides(split, len(records)):
         _refuse_few_within(dataset, records, split, config, named)
 
@@ -30,10 +30,7 @@ def telling_sides(split: Split, movies: int) -> Iterator[None]:
     try:
         yield
     except TooLittleDataError as error:
-        sides = f"{len(split.train)} to learn from, {len(split.validation)} held out to check the model"
-        neither = movies - len(split.train) - len(split.validation)
-        unused = f", {neither} of another split" if neither else ""
-        raise TooLittleDataError(f"{error} (the dataset has {counted(movies, 'movie')}: {sides}{unused})") from error
+        raise TooLittleDataError(f"{error} (the dataset has {_sides(split, movies)})") from error
 
 
 def _refuse_few_within(
@@ -72,11 +69,18 @@ def _seen_together(dataset: Dataset, movie: MovieRecord) -> int:
     return len({*links["track_a"].to_pylist(), *links["track_b"].to_pylist()})
 
 
-def _refuse_few_movies(split: Split, config: SubspaceConfig) -> None:
-    movies, least = len(split.train) + len(split.validation), config.movies
+def _refuse_few_movies(split: Split, movies: int, config: SubspaceConfig) -> None:
+    least = config.movies
     if len(split.train) < least:
         raise TooLittleDataError(
-            f"the dataset has {counted(movies, 'movie')}, {len(split.train)} to learn from and "
-            f"{len(split.validation)} held out to check it; it takes at least {least} to learn from, since one movie's "
-            "cast and light are no corpus: harvest more movies"
+            f"the dataset has {_sides(split, movies)}; it takes at least {least} to learn from, since one movie's cast "
+            "and light are no corpus: harvest more movies"
         )
+
+
+def _sides(split: Split, movies: int) -> str:
+    """3 movies: 1 to learn from, 1 held out to check the model, 1 of another split."""
+    neither = movies - len(split.train) - len(split.validation)
+    unused = f", {neither} of another split" if neither else ""
+    sides = f"{len(split.train)} to learn from, {len(split.validation)} held out to check the model"
+    return f"{counted(movies, 'movie')}: {sides}{unused}"
