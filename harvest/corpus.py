@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from harvest.corpus_name import VIDEO_SUFFIXES, id_folder, is_listing
+from harvest.corpus_name import VIDEO_SUFFIXES, WILDCARD, id_folder, is_listing
 from harvest.dataset.records import MovieRecord
 from harvest.errors import CorpusError
 from harvest.movie_ids import movie_ids
@@ -64,6 +64,8 @@ def list_corpus(corpus: str, records: Iterable[MovieRecord] = ()) -> list[Movie]
         ids = movie_ids(found, {(record.movie_id, record.facts.uri) for record in records})
         movies = [_of_file(movie_id, uri) for movie_id, (_, uri) in zip(ids, found, strict=True)]
     if not movies:
+        if not (is_remote(corpus) or WILDCARD.search(corpus) or os.path.exists(corpus)):
+            raise CorpusError(f"{_shown(corpus)}: no such file or folder; check the path of the corpus")
         known = " ".join(sorted(VIDEO_SUFFIXES))
         raise CorpusError(
             f"{corpus}: no movie found; name a video file, a folder or glob with {known}, or a CSV listing"

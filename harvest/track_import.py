@@ -14,6 +14,7 @@ from harvest.imported import FPS, ImportedMovie, TrackRows, imported_movie
 
 NUMBERS = ("track_id", "shot_id", "start_frame", "end_frame")
 REQUIRED = ("movie_id", *NUMBERS, "embeddings")
+_NEEDED = f"it needs a row a track with the columns {', '.join(REQUIRED)}"
 
 
 def read_tracks(path: Path) -> Iterator[ImportedMovie]:
@@ -28,11 +29,14 @@ def read_tracks(path: Path) -> Iterator[ImportedMovie]:
     """
     try:
         table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise CorpusError(f"{path}: no such file; {_NEEDED}") from error
     except (pa.ArrowInvalid, OSError) as error:
-        raise CorpusError(f"{path}: cannot be read as a Parquet file of tracks ({error})") from error
+        first = " ".join(str(error).split()).partition(". ")[0]  # Arrow adds three sentences on dictionaries and ORC
+        raise CorpusError(f"{path}: cannot be read as a Parquet file of tracks ({first}); {_NEEDED}") from error
     missing = [column for column in REQUIRED if column not in table.column_names]
     if missing:
-        raise CorpusError(f"{path}: has no column {', '.join(missing)}; it needs {', '.join(REQUIRED)}")
+        raise CorpusError(f"{path}: has no column {', '.join(missing)}; {_NEEDED}")
     if any(movie_id in (None, "") for movie_id in pc.unique(table["movie_id"]).to_pylist()):
         raise CorpusError(f"{path}: a row without movie_id")
     _check_types(table, path)

@@ -127,8 +127,14 @@ def _from_file(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        lines = len(
+            file.read_text(encoding="utf-8").splitlines()
+        )  # a missing end is told of the line after it
+        line = min(error.problem_mark.line + 1, lines) if error.problem_mark else 1
+        raise ConfigError(f"{file}: not YAML: line {line}: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not YAML: {error}") from error
+        raise ConfigError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict | None):
         raise ConfigError(f"{file}: must hold sections such as harvest: or train:, not {type(values).__name__}")
     return values or {}

@@ -122,10 +122,15 @@ def test_files_that_differ_in_their_suffix_alone_are_movies_of_their_own(tmp_pat
     assert found == {"film.mkv": "film", "film.mp4": marked, "other.mp4": "other"}
 
 
-@pytest.mark.parametrize("missing", ["nowhere", "nowhere/*.mp4", "nothing.csv"])
+@pytest.mark.parametrize("missing", ["nowhere", "nowhere/film.mp4", "nothing.csv"])
 def test_a_corpus_that_is_not_there_is_refused(tmp_path: Path, missing: str) -> None:
-    with pytest.raises(CorpusError, match="no movie found; name a video file"):
+    with pytest.raises(CorpusError, match=f"{missing}: no such file or folder"):
         list_corpus(str(tmp_path / missing))
+
+
+def test_a_glob_that_matches_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no movie found; name a video file"):
+        list_corpus(str(tmp_path / "nowhere" / "*.mp4"))
 
 
 def test_a_folder_without_a_movie_is_refused(tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def test_what_could_never_begin_is_refused_before_anything_is_made(
     twice = castmine("harvest", tmp_path / "twice.csv", "-d", dataset, "--models", models, status=2)
     assert "two movies with one id" in twice.err
     nowhere = castmine("harvest", tmp_path / "nowhere", "-d", dataset, "--models", models, status=2)
-    assert "no movie found" in nowhere.err
+    assert "nowhere: no such file or folder" in nowhere.err
     unknown = castmine("harvest", harvested.corpus, "-d", dataset, "--models", tmp_path / "models", status=2)
     assert "models" in unknown.err
     key = castmine("harvest", harvested.corpus, "-d", dataset, "--set", "harvest.strid=2", status=2)
@@ -370,6 +370,13 @@ def test_labels_that_cannot_be_used_are_refused_by_row(
         ("cluster -d ds --k-from many", "--k-from many: give threshold, labels, corpus, or a number of characters"),
         ("labels import no.csv -d ds --jason x", "No such option: --jason"),
         ("labels imprt", "No such command 'imprt'"),
+        (
+            "harvest films/*.mp4 films/a.mp4 films/b.mp4 -d ds",
+            "Got unexpected extra argument(s) (films/a.mp4 films/b.mp4): one corpus is taken: put the pattern in "
+            "quotes, or name the folder (see castmine harvest --help)",
+        ),
+        ("corpus films.yaml", "Got unexpected extra argument(s) (films.yaml): --config films.yaml? (see castmine corp"),
+        ("labels -d ds", "No such option: -d; say castmine labels import (see castmine labels --help)"),
         ("vacuum -d ds --older-than soon", "'soon' is no time; write it as 90s, 30m, 24h or 7d"),
     ],
 )

@@ -111,7 +111,8 @@ WRONG_FILES = {
         "harvest: {strid: 3}",
         r"config\.yaml.*did you mean harvest\.stride",
     ),
-    "what is no YAML": ("harvest: [", r"config\.yaml: not YAML"),
+    "what is no YAML": ("harvest: [", r"config\.yaml: not YAML: line 1: [^\n]*$"),
+    "what is no YAML further down": ("harvest:\n  stride: 2\n stride: 3\n", r"config\.yaml: not YAML: line 3: [^\n]*$"),
     "what is no mapping": ("- harvest", r"must hold sections"),
 }
 
