@@ -12,6 +12,7 @@ from workflows.cli import clustering, harvesting, keeping, learning, scale, tabl
 from workflows.cli.app import app, import_app, labels_app
 from workflows.cli.interruption import InterruptedRunError, interruption, listen
 from workflows.cli.options import INTERRUPTED, USAGE
+from workflows.cli.usage import wrong_usage
 from workflows.console import err
 
 __all__ = ["app", "main"]
@@ -40,13 +41,6 @@ if app.registered_callback:
     app.registered_callback.help = _help(app.registered_callback.callback)
 
 
-def _wrong_usage(error: typer.TyperException) -> str:
-    """In a line what is wrong, and the help that tells more; nothing where help is what was printed instead."""
-    said = " ".join(error.format_message().split()).replace("Value error, ", "").removeprefix("Invalid value: ")
-    command = getattr(getattr(error, "ctx", None), "command_path", "castmine")
-    return said and f"{said.rstrip('.')} (see {command} --help)"
-
-
 def main() -> None:
     """Run the command line; an error is one line, never a traceback, and wrong usage is an error like any other."""
     listen()
@@ -59,7 +53,7 @@ def main() -> None:
         err.print(str(interrupted))
         sys.exit(INTERRUPTED)
     except typer.TyperException as error:
-        if said := _wrong_usage(error):
+        if said := wrong_usage(error):
             err.print(f"error: {said}", markup=False)
         sys.exit(USAGE)
     except typer.Abort:
