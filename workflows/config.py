@@ -128,9 +128,7 @@ def _from_file(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:
-        lines = len(
-            file.read_text(encoding="utf-8").splitlines()
-        )  # a missing end is told of the line after it
+        lines = len(file.read_text(encoding="utf-8").splitlines())  # a missing end is told of the line after
         line = min(error.problem_mark.line + 1, lines) if error.problem_mark else 1
         raise ConfigError(f"{file}: not YAML: line {line}: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

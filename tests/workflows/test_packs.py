@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from harvest.corpus import Movie
+from harvest.dataset.read import Dataset
 from harvest.errors import ModelsError
 from harvest.faces import Pack
 from tests.harvest import small_dataset
 from tests.workflows.conftest import Harvested, digests
 from tests.workflows.test_harvest import run_lightly
-from workflows.config import load_config
+from workflows.config import RunConfig, load_config
 from workflows.console import err
 from workflows.corpus.dry_run import plan_corpus
 from workflows.corpus.run import Choice
@@ -18,7 +19,8 @@ from workflows.corpus.session import open_session
 from workflows.harvest import packs
 from workflows.harvest.packs import pack_for
 from workflows.harvest.plan import HarvestPlan, MovieState
-from workflows.harvest.run import _tell_of_other_packs
+from workflows.harvest.run import _tell_of_other_packs, tell_of_own_pack
+from workflows.journal.writer import JournalWriter
 
 
 def test_a_dataset_is_not_harvested_over_again_where_no_pack_is_named(harvested: Harvested, tmp_path: Path) -> None:
@@ -74,3 +76,23 @@ def test_what_another_pack_costs_is_told() -> None:
         _tell_of_other_packs(plan, Pack("buffalo_l", "insightface", (), "hash", 0.5))
     told = "1 movie of this dataset harvested with bundled: all over again with buffalo_l, which ends their clusterings"
     assert said.get().startswith(told)
+
+
+def test_the_pack_is_told_where_none_was_named_and_so_is_that_of_a_run_that_was_cut_short(tmp_path: Path) -> None:
+    dataset, plan = Dataset.create(str(tmp_path)), HarvestPlan({"m": MovieState(Movie("m", "m.mp4"))})
+    bundled = Pack("bundled", "bundled", (), "hash", 0.07)
+
+    def told(models: str | None = None, plan: HarvestPlan = plan) -> str:
+        with err.capture() as said:
+            tell_of_own_pack(models, "bundled", plan, bundled, dataset)
+        return said.get()
+
+    assert told() == "models: bundled\n"
+    assert told("bundled") == told(plan=HarvestPlan({})) == ""
+    with (
+        pytest.raises(KeyboardInterrupt),
+        JournalWriter(dataset.store, "harvest", "films", "packs/scrfd25_mbf", RunConfig(), ""),
+    ):
+        raise KeyboardInterrupt
+    cut_short = "; the run before, which did not end well, had packs/scrfd25_mbf: name that to go on with it\n"
+    assert told() == f"models: bundled{cut_short}"

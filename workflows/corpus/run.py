@@ -67,7 +67,7 @@ def run_corpus(config: Config, choice: Choice, address: str | None = None) -> tu
     pruned: tuple[str, ...] = ()
     with open_session(config, address, choice.selection.force, choice.wait) as session:
         plan = plan_harvest(session.movies, session.dataset, session.pack, config, choice.selection)
-        tell_of_own_pack(session.places.models, session.models, plan, session.pack)
+        tell_of_own_pack(session.places.models, session.models, plan, session.pack, session.dataset)
         where = places(session.places.movies, session.models)
         told = (*where, config.run, corpus_again(choice.config_file, config))
         with JournalWriter(session.dataset.store, "corpus", *told) as journal:

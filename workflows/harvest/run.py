@@ -21,7 +21,7 @@ from workflows.harvest.inputs import find_inputs
 from workflows.harvest.packs import FIRST
 from workflows.harvest.plan import HarvestPlan, MovieState, Selection, plan_harvest
 from workflows.journal.harvesting import HarvestWatch
-from workflows.journal.records import Journal, Usage, latest_journal
+from workflows.journal.records import Journal, Usage, latest_journal, read_journals
 from workflows.journal.retry import harvest_again, places
 from workflows.journal.writer import JournalWriter
 from workflows.labels import LabelChange, attach_labels
@@ -83,7 +83,7 @@ def harvest(
     with find_inputs(corpus, dataset, models, wait) as found:
         opened, named, pack = found.dataset, found.models, found.pack
         plan = plan_harvest(found.movies, opened, pack, config, Selection(retry_failed=retry_failed))
-        tell_of_own_pack(models, named, plan, pack)
+        tell_of_own_pack(models, named, plan, pack, opened)
         told = (*places(corpus, named), config.run, harvest_again(corpus, named, config))
         own = JournalWriter(opened.store, "harvest", *told)
         tells = plan.todo or (not retry_failed and _ends_otherwise(plan, opened, own.journal))
@@ -110,10 +110,16 @@ def _ends_otherwise(plan: HarvestPlan, dataset: Dataset, own: Journal) -> bool:
     return False
 
 
-def tell_of_own_pack(models: str | None, named: str, plan: HarvestPlan, pack: Pack) -> None:
-    """Where there is work and no pack was named: which one `pack_for` has found."""
-    if models is None and plan.todo and named != FIRST:
-        err.print(f"models: {pack.name}, with which this dataset was harvested last", markup=False)
+def tell_of_own_pack(models: str | None, named: str, plan: HarvestPlan, pack: Pack, dataset: Dataset) -> None:
+    """Where there is work and no pack was named: which one `pack_for` has found, and that a run that was cut short had
+    another: of what that one has staged nothing is used."""
+    if models is not None or not plan.todo:
+        return
+    why = ", with which this dataset was harvested last" if named != FIRST else ""
+    before = next(read_journals(dataset.store), None)
+    if before and before.outcome != "done" and before.models not in ("", named):
+        why += f"; the run before, which did not end well, had {before.models}: name that to go on with it"
+    err.print(f"models: {pack.name}{why}", markup=False, soft_wrap=True)
 
 
 def _tell_of_other_packs(plan: HarvestPlan, pack: Pack) -> None:
