@@ -71,6 +71,10 @@ def reported(report: Report, others: Sequence[Path]) -> None:
     sheets, written = len(report.sheets), len(report.written)
     kept = f" ({written or 'none'} had to be written besides the index)" if written < sheets else ""
     out.print(f"{counted(sheets, 'cast sheet')}{kept}: open {report.index}", markup=False, soft_wrap=True)
+    if len(report.runs) > 1:
+        which = f"the latest of {len(report.runs)}" if report.run == report.runs[-1] else f"one of {len(report.runs)}"
+        runs = ", ".join(report.runs[-NAMED_MOVIES:])
+        out.print(f"run {report.run}, {which}: {runs} (--run NAME chooses)", markup=False, soft_wrap=True)
     if others:
         remove = " ".join(quote(str(page)) for page in others)
         told = f"{counted(len(others), 'sheet')} there of no movie of this dataset, left as found"

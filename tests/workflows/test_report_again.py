@@ -227,6 +227,16 @@ def test_the_command_says_how_many_it_has_written(shown: Shown, tmp_path: Path) 
     assert castmine("--force") == ("3 cast sheets", ["a", "b", "c"])
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["named", "the latest"])
+def test_of_several_clusterings_the_command_says_which_it_shows_and_how_to_choose(shown: Shown, named: bool) -> None:
+    *others, latest = shown.dataset.runs()
+    run = others[0] if named else latest
+    options = ["-d", shown.dataset.root, "-o", str(shown.out), *(("--run", run) if named else ())]
+    said = CliRunner().invoke(app, ["report", *options]).output
+    which = "one of 2" if named else "the latest of 2"
+    assert f"run {run}, {which}: {others[0]}, {latest} (--run NAME chooses)" in said
+
+
 def test_the_command_says_which_movies_have_no_characters_and_what_gives_them_some(shown: Shown) -> None:
     root, out = shown.dataset.root, str(shown.out)
 

@@ -110,7 +110,8 @@ def report(
     reported(written, others)
     told_of_no_characters(written, dataset)
     found = {"pages": written.pages, "written": written.written, "others": others, "unclustered": written.unclustered}
-    write_json(json_file, {what: [str(each) for each in those] for what, those in found.items()})
+    told = {what: [str(each) for each in those] for what, those in found.items()}
+    write_json(json_file, {"run": written.run, **told})
 
 
 @app.command(rich_help_panel=MAIN)

@@ -32,6 +32,10 @@ class Report:
     """Those of the sheets that were written; the others show just what they would if they had been."""
     unclustered: tuple[str, ...]
     """Movies that the run has not clustered since their last harvest: their sheets show no characters."""
+    run: str | None
+    """The clustering that they show, None: there is none …"""
+    runs: tuple[str, ...]
+    """… of these, the latest last."""
 
     @property
     def pages(self) -> list[Path]:
@@ -63,7 +67,14 @@ def write_report(
     seconds = sum(source.movie.facts.duration_s for source in sources)
     write_page(folder / INDEX, index_page(lines, failures, run, seconds))
     without = tuple(source.movie.movie_id for source in sources if source.clusters is None)
-    return Report(folder / INDEX, tuple(folder / source.page for source in sources), tuple(written), without)
+    return Report(
+        folder / INDEX,
+        tuple(folder / source.page for source in sources),
+        tuple(written),
+        without,
+        run,
+        tuple(dataset.runs()),
+    )
 
 
 def _write_sheet(dataset: Dataset, source: SheetSource, folder: Path, config: ReportConfig) -> str:
