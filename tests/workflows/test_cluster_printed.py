@@ -59,6 +59,14 @@ def test_80_columns_hold_the_scores_that_are_gone_by(monkeypatch: pytest.MonkeyP
     assert "no room for" not in said.split("PCR")[0]
 
 
+def test_thresholds_of_their_own_are_told_with_their_movies() -> None:
+    found = {"a": 0.25, "b": 0.5, "c": 0.25}
+    movies = [ClusteredMovie(name, 3, 2, None, value, 0, 0.1, None) for name, value in found.items()]
+    with out.capture() as said:
+        clustered(ClusterSummary("r", "hac", "base", "threshold", "each movie's own", movies, {}, None, 1.0))
+    assert "threshold 0.2500 (a, c), 0.5000 (b): each movie's own" in said.get()
+
+
 def test_the_line_of_all_movies_counts_what_the_lines_above_it_count() -> None:
     """Not the labelled tracks alone: what the scores are of is said below."""
     metrics = score_movie([0, 1, 1], ["a", None, None], [])

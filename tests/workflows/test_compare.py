@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,17 @@ def test_the_command_prints_a_row_a_run_and_leaves_page_tables_and_json(root: st
     assert float(table[1]["wcp"]) == pytest.approx(written["runs"][0]["movies"]["a"]["wcp"], abs=1e-5)
     (test,) = csv.DictReader((out / TESTS).open())
     assert (test["first"], test["draws"]) == ("good", "100")
+
+
+def test_the_command_says_how_many_labelled_tracks_the_scores_count(root: str, tmp_path: Path) -> None:
+    summary = written(root, tmp_path, "good", "poor")
+    a, b = summary.comparison.truths
+    few = replace(a, names=["a", *[None] * (len(a.names) - 1)]), replace(b, names=[None] * len(b.names))
+    with out.capture() as said:
+        compared(replace(summary, comparison=replace(summary.comparison, truths=few)))
+    tracks = len(a.names) + len(b.names)
+    assert f"scores and p count the 1 labelled track of {tracks}; K and violations count all tracks" in said.get()
+    assert "1 of 2 movies labelled" in said.get()
 
 
 def test_80_columns_hold_scores_number_of_characters_and_violations(

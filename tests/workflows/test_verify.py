@@ -156,6 +156,18 @@ def test_80_columns_hold_the_figures_that_need_no_label_and_the_rates(
         assert figure in head
 
 
+def test_where_nobody_is_named_no_mean_over_movies_is_told(labelled: ModelComparison) -> None:
+    def said(comparison: ModelComparison) -> str:
+        with console.out.capture() as printed:
+            verified(VerifySummary(comparison, "page.html", 1.0))
+        return printed.get()
+
+    assert "120 labelled tracks, mean over 2 of 2 movies · " in said(labelled)
+    unnamed = [replace(movie.measures[0], named=None) for movie in labelled.movies]
+    movies = [replace(movie, measures=(own,)) for movie, own in zip(labelled.movies, unnamed, strict=True)]
+    assert "mean over" not in said(replace(labelled, movies=tuple(movies)))
+
+
 def test_means_give_each_movie_the_same_weight(labelled: ModelComparison) -> None:
     figures = comparison_json(labelled)
     for number, row in enumerate(figures["representations"]):

@@ -1,5 +1,6 @@
 """What `castmine cluster` prints, and the same as JSON."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +11,7 @@ from rich.text import Text
 from workflows.cluster.cautions import cautions
 from workflows.cluster.job import ClusteredMovie
 from workflows.cluster.run import ClusterSummary
-from workflows.console import SHOWN_MOVIES, counted, err, out, print_table, table_of
+from workflows.console import NAMED_MOVIES, SHOWN_MOVIES, counted, err, out, print_table, table_of
 
 SCORES = {
     "wcp": "WCP",
@@ -35,12 +36,8 @@ def clustered(summary: ClusterSummary) -> None:
         out.print(f"scores count the {labelled} of {tracks}, and the people named there")
     if len(summary.movies) > SHOWN_MOVIES:
         out.print(f"… and {len(summary.movies) - SHOWN_MOVIES} more: castmine sql runs")
-    thresholds = {movie.threshold for movie in summary.movies if movie.threshold is not None}
-    if thresholds:
-        out.print(
-            f"threshold {', '.join(f'{value:.4f}' for value in sorted(thresholds))}: {summary.threshold_source}",
-            markup=False,
-        )
+    if thresholds := _thresholds(summary.movies):
+        out.print(f"threshold {thresholds}: {summary.threshold_source}", markup=False)
     adapting = sum(movie.adapt_seconds for movie in summary.movies)
     if adapting:
         out.print(
@@ -72,6 +69,22 @@ def _table(summary: ClusterSummary) -> Table:
         sums = (str(sum(getattr(movie, name) for movie in summary.movies)) for name in counts)
         table.add_row("overall", *sums, *(_figure(getattr(overall, name)) for name in names))
     return table
+
+
+def _thresholds(movies: Sequence[ClusteredMovie]) -> str:
+    """Each, and where there are several, of which movies; empty: none was used."""
+    of = defaultdict[str, list[str]](list)
+    for movie in movies:
+        if movie.threshold is not None:
+            of[f"{movie.threshold:.4f}"].append(movie.movie_id)
+    if len(of) < 2:
+        return "".join(of)
+    more = f", … and {len(of) - SHOWN_MOVIES} more (--json FILE has all)" if len(of) > SHOWN_MOVIES else ""
+    return ", ".join(f"{value} ({_some(of[value])})" for value in sorted(of)[:SHOWN_MOVIES]) + more
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED_MOVIES]) + (", …" if len(names) > NAMED_MOVIES else "")
 
 
 def _other_k(movies: Sequence[ClusteredMovie]) -> Iterator[str]:

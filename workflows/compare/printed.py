@@ -34,6 +34,11 @@ def compared(summary: CompareSummary) -> None:
             out.print(f"{run.name}: {caution}", markup=False, soft_wrap=True)
     for movie_id, why in comparison.left_out.items():
         out.print(f"{movie_id} is left out: {why}", markup=False)
+    named = sum(int(truth.named.sum()) for truth in comparison.truths)
+    tracks = sum(len(truth.names) for truth in comparison.truths)
+    if 0 < named < tracks:
+        labelled = counted(named, "labelled track")
+        out.print(f"scores and p count the {labelled} of {tracks}; K and violations count all tracks")
     movies = f"{comparison.labelled} of {counted(len(comparison.truths), 'movie')} labelled"
     out.print(f"{movies} · {summary.seconds:.1f} s: open {summary.page}", markup=False, soft_wrap=True)
 

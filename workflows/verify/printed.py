@@ -29,7 +29,10 @@ def verified(summary: VerifySummary) -> None:
     for row in comparison.rows:
         for note in row.notes:
             out.print(f"{row.name} {note}", markup=False)
-    movies = f"mean over {len(comparison.verified)} of {counted(len(comparison.movies), 'movie')}"
+    movies = counted(len(comparison.movies), "movie")
+    if comparison.verified:
+        named = counted(sum(movie.named for movie in comparison.verified), "labelled track")
+        movies = f"{named}, mean over {len(comparison.verified)} of {movies}"
     out.print(f"{movies} · {summary.seconds:.1f} s: open {summary.page}", markup=False, soft_wrap=True)
     for movie_id, message in comparison.failed.items():
         err.print(f"failed: {movie_id}: {message}", style="red", markup=False)
