@@ -30,7 +30,7 @@ def test_what_is_gone_from_the_corpus_is_told_and_removed_only_when_asked(
     note_failure(dataset.store, "lost", str(corpus / "lost.mp4"), "probe", "VideoDecodeError", "not a video", 1)
     command = ("harvest", corpus, "-d", root, "--models", harvested.models, "--json", out)
     told = castmine(*command).out
-    assert "gone: is not in the corpus any more (what the dataset has of it is kept; --prune removes it)" in told
+    assert "gone: is not in the corpus any more (the rows or failures of it are kept; --prune removes them)" in told
     assert "1 unchanged · 2 gone from the corpus" in told
     assert json.loads(out.read_text())["gone"] == ["gone", "lost"]
     assert dataset.record("gone")

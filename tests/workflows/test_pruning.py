@@ -10,9 +10,11 @@ from harvest.dataset.read import Dataset
 from harvest.faces import Pack
 from harvest.identity import config_hash, harvest_id, source_stamp
 from tests.harvest import small_dataset
-from workflows.config import Config
+from workflows.config import Config, RunConfig
 from workflows.harvest.gone import gone, prune
 from workflows.harvest.plan import Selection, plan_harvest
+from workflows.journal.records import MovieProgress
+from workflows.journal.writer import JournalWriter
 
 HERE, ELSEWHERE = "/films", "/archive"
 
@@ -51,6 +53,13 @@ def test_of_a_corpus_that_is_mounted_in_part_nothing_is_removed_unless_all_is_as
     assert {record.movie_id for record in dataset.records()} == before
     assert prune(dataset, movies, missing, 1) == ""
     assert {record.movie_id for record in dataset.records()} == before - {"b", "c", "d"}
+
+
+def test_a_failure_that_a_run_of_another_corpus_tells_of_is_not_this_ones_to_remove(dataset: Dataset) -> None:
+    for corpus, left in ((ELSEWHERE, {}), (f"{HERE}/*.mp4", {"lost": ""})):
+        with JournalWriter(dataset.store, "harvest", corpus, "bundled", RunConfig(), "") as kept:
+            kept.say(movies={"lost": MovieProgress(state="failed")})
+        assert gone(dataset, listed("a", "b", "c", "d")) == left
 
 
 def test_half_of_a_corpus_may_go(dataset: Dataset) -> None:

@@ -403,7 +403,13 @@ def test_a_failure_of_a_movie_that_is_gone_is_told_with_what_clears_it(
     for command in found["gone"].values():
         castmine(*shlex.split(command)[1:], "--yes")
     (left,) = (line for line in castmine("failures", "-d", root).out.splitlines() if "not in its corpus" in line)
-    assert left == "hamilton: not in its corpus any more, as seen from here; its earlier harvest stands"
+    of = dataset.movie("hamilton").facts
+    assert left.startswith("hamilton: not in its corpus any more, as seen from here; ")
+    assert f"; the harvest of this id is of {of.uri}; " in left
+    assert left.endswith(f"; what clears it: castmine harvest {of.corpus} --dataset {root}")
+    note_failure(dataset.store, "hamilton", of.uri, "probe", "VideoDecodeError", "no video", 1)
+    told = castmine("failures", "-d", root).out
+    assert f"its earlier harvest stands; what removes both: castmine forget hamilton --dataset {root}" in told
 
 
 def test_a_path_and_a_command_that_are_to_be_copied_are_printed_in_one_piece(

@@ -29,7 +29,7 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
         _harvest(report["harvest"])
     if summary.later:
         out.print(f"left for another run by --limit: {_some(summary.later)}", markup=False)
-    _gone(summary.gone, "" if summary.pruned else "what the dataset has of them is kept; --prune removes it")
+    _gone(summary.gone, "" if summary.pruned else "the rows or failures of them are kept; --prune removes these")
     if summary.pruned:
         out.print(f"removed, no longer in the corpus: {_some(summary.pruned)}", markup=False)
     took = "" if summary.seconds < LEAST_S else f"{summary.seconds:.1f} s · "
@@ -64,7 +64,7 @@ def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
         total = f" = {estimate.workers * estimate.memory_gb:.1f} GiB" if estimate.workers else ""
         out.print(f"  workers: {count} × {estimate.memory_gb:.1f} GiB of memory{total}")
         out.print(f"  time of the harvest: {_time(estimate)}", markup=False)
-    _gone(estimate.gone, "--prune removes what the dataset has of them")
+    _gone(estimate.gone, "--prune removes the rows or failures of them")
     for stage, reason in reasons.items():
         out.print(f"{stage}: {reason or 'nothing to do'}", markup=False)
     out.print("nothing was started and nothing written: leave out --dry-run to do it")

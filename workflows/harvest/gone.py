@@ -13,6 +13,7 @@ from harvest.identity import source_exists
 from harvest.storage import is_remote
 from workflows.console import counted
 from workflows.forgetting import forget_movie
+from workflows.journal.records import journals_naming
 
 
 def gone(dataset: Dataset, movies: list[Movie]) -> dict[str, str]:
@@ -21,7 +22,7 @@ def gone(dataset: Dataset, movies: list[Movie]) -> dict[str, str]:
     Of this corpus are those that it has listed once, and those whose file is not there any more and that a corpus of
     the same folder has listed (films, films/*.mp4): it may have been called so when they were harvested. Other movies,
     and imported tracks, are nobody's to miss. Besides, failures of movies that are not in the dataset and whose file
-    is gone. Raises DatasetError, CorpusError.
+    is gone, unless the run that tells of it was of another corpus. Raises DatasetError, CorpusError.
 
     Args:
         movies: the whole corpus.
@@ -35,9 +36,12 @@ def gone(dataset: Dataset, movies: list[Movie]) -> dict[str, str]:
         if record.movie_id not in listed and here.had(record)
     }
     known = listed | {record.movie_id for record in records}
-    for failure in dataset.failures():
-        if failure.movie_id not in known and not source_exists(failure.uri):
-            missing[failure.movie_id] = ""
+    failed = {failure.movie_id: failure.uri for failure in dataset.failures() if failure.movie_id not in known}
+    journals = journals_naming(dataset.store, failed)
+    for movie_id, uri in failed.items():
+        journal = journals.get(movie_id)
+        if not source_exists(uri) and (journal is None or here.is_it(journal.corpus)):
+            missing[movie_id] = ""
     return dict(sorted(missing.items()))
 
 
@@ -46,6 +50,7 @@ class _LeftHere:
 
     def __init__(self, movies: list[Movie], records: list[MovieRecord]) -> None:
         corpus = next((movie.corpus for movie in movies if movie.corpus), "")
+        self._corpus = corpus
         known = {name for record in records for name in record.facts.corpora}
         self._others = set(besides(known, corpus))
         self._of_its_folder = {name for name in self._others if same_place(id_folder(name), id_folder(corpus))}
@@ -58,6 +63,10 @@ class _LeftHere:
                 return None if is_remote(corpus) else {}  # a bucket that does not answer may still have them
 
         self._lists = lists
+
+    def is_it(self, corpus: str) -> bool:
+        """Whether a corpus is this one, or one of the same folder."""
+        return corpus == self._corpus or same_place(id_folder(corpus), id_folder(self._corpus))
 
     def had(self, record: MovieRecord) -> bool:
         """Whether the movie was in the corpus, by this name or another."""

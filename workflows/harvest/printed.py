@@ -33,7 +33,7 @@ def harvested(summary: HarvestSummary, dataset: str) -> None:
                 markup=False,
             )
     for name, kept_by in summary.gone.items():
-        done_so = "removed" if summary.pruned else "what the dataset has of it is kept; --prune removes it"
+        done_so = "removed" if summary.pruned else "the rows or failures of it are kept; --prune removes them"
         if kept_by:
             done_so = f"kept, for {kept_by} still lists it; castmine forget removes it"
         out.print(f"{name}: is not in the corpus any more ({done_so})", markup=False)

@@ -13,12 +13,11 @@ from rich.text import Text
 from harvest.corpus import list_corpus
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import FailureRecord, MovieRecord
-from harvest.dataset.store import Store
 from harvest.errors import CorpusError
 from harvest.identity import source_exists
 from harvest.storage import is_remote
 from workflows.console import out
-from workflows.journal.records import Journal, read_journals
+from workflows.journal.records import Journal, journals_naming
 from workflows.journal.retry import for_movies
 
 SHOWN_FAILURES = 50
@@ -36,7 +35,9 @@ class Failures:
     """The commands that try again, by kind of work: clusterings of several names or settings have one each."""
     gone: dict[str, str]
     """By movie_id, the commands that clear failures of movies of which there is nothing left to try again: empty where
-    an earlier harvest of it stands, which the command would remove too."""
+    an earlier harvest of it stands, which the command would remove too …"""
+    stands: dict[str, str]
+    """… and by the same movie_id, what is said of that harvest, and what clears the failure."""
 
     def counts(self) -> list[tuple[str, str, int]]:
         """(kind of work, error, movies), the most frequent first."""
@@ -49,7 +50,7 @@ def read_failures(root: str) -> Failures:
     dataset = Dataset.open(root)
     found = dataset.failures()
     harvests = [failure for failure in found if failure.kind == "harvest"]
-    journals = _journals(dataset.store, {failure.movie_id for failure in harvests})
+    journals = journals_naming(dataset.store, {failure.movie_id for failure in harvests})
     records = dataset.records() if journals else []
     listed = {corpus: _listed(corpus, records) for corpus in {journal.corpus for journal in journals.values()}}
     there = {name: listed[journal.corpus] for name, journal in journals.items()}
@@ -69,21 +70,19 @@ def read_failures(root: str) -> Failures:
             command.replace("--dataset DIR", f"--dataset {quote(root)}") for command in dict.fromkeys(commands)
         )
     gone = {failure.movie_id for failure in harvests} - {failure.movie_id for failure in left}
-    clears = {
-        name: "" if dataset.record(name) else f"castmine forget {quote(name)} --dataset {quote(root)}"
-        for name in sorted(gone)
-    }
-    return Failures(root, found, retry, clears)
+    earlier = {name: dataset.record(name) for name in sorted(gone)}
+    forget = {name: f"castmine forget {quote(name)} --dataset {quote(root)}" for name in earlier}
+    uris = {failure.movie_id: failure.uri for failure in harvests}
+    stands = {name: _stands(of, uris[name], root, forget[name]) for name, of in earlier.items() if of}
+    return Failures(root, found, retry, forget | dict.fromkeys(stands, ""), stands)
 
 
-def _journals(store: Store, movies: Collection[str]) -> dict[str, Journal]:
-    """The latest journal that names each movie, of those that one names."""
-    found: dict[str, Journal] = {}
-    for journal in read_journals(store) if movies else ():
-        found |= {name: journal for name in movies if name in journal.movies and name not in found}
-        if len(found) == len(movies):
-            break
-    return found
+def _stands(record: MovieRecord, failed: str, root: str, forget: str) -> str:
+    """Of a failure with an earlier harvest: of that of another file a harvest clears it, else only the end of both."""
+    if record.facts.uri != failed and record.facts.corpus:
+        again = f"castmine harvest {quote(record.facts.corpus)} --dataset {quote(root)}"
+        return f"the harvest of this id is of {record.facts.uri}; what clears it: {again}"
+    return f"its earlier harvest stands; what removes both: {forget}"
 
 
 def _harvest_again(journal: Journal | None) -> str:
@@ -136,7 +135,7 @@ def print_failures(failures: Failures) -> None:
     for kind, error, number in failures.counts():
         out.print(f"{number} × {error} ({kind})", markup=False)
     for movie_id, command in failures.gone.items():
-        clears = f"what clears it: {command}" if command else "its earlier harvest stands"
+        clears = f"what clears it: {command}" if command else failures.stands[movie_id]
         out.print(f"{movie_id}: not in its corpus any more, as seen from here; {clears}", markup=False, soft_wrap=True)
     for kind, commands in failures.retry.items():
         what = "try the others again" if kind == "harvest" and failures.gone else "try again"

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -140,6 +140,16 @@ def read_journals(store: Store) -> Iterator[Journal]:
         with suppress(DatasetError):
             if journal := read_journal(store, run_id):
                 yield journal
+
+
+def journals_naming(store: Store, movies: Collection[str]) -> dict[str, Journal]:
+    """The latest journal that names each movie, of those that one names."""
+    found: dict[str, Journal] = {}
+    for journal in read_journals(store) if movies else ():
+        found |= {name: journal for name in movies if name in journal.movies and name not in found}
+        if len(found) == len(movies):
+            break
+    return found
 
 
 def latest_journal(store: Store) -> Journal | None:
