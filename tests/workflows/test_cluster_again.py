@@ -2,8 +2,24 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.workflows.conftest import Castmine, Harvested
 from tests.workflows.test_harvest import run_lightly
+from workflows.cluster.request import ClusterRequest
+from workflows.cluster.run import cluster
+from workflows.config import Config
+from workflows.console import Meter
+
+
+def test_the_bar_counts_what_is_unchanged(
+    castmine: Castmine, harvested: Harvested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, shown = harvested.copy(tmp_path), list[tuple[float, float, str]]()
+    castmine("cluster", "-d", root)
+    monkeypatch.setattr(Meter, "update", lambda self, *said: shown.append(said))
+    cluster(str(root), ClusterRequest(), Config())
+    assert shown == [(1, 1, "1 unchanged")]
 
 
 def test_a_clustering_with_nothing_to_cluster_starts_no_ray_and_loads_no_torch(

@@ -130,6 +130,7 @@ def test_a_new_movie_alone_is_harvested_and_clustered_and_a_bad_one_is_named_and
     (kept.movies / "bad.mp4").write_bytes(b"no film at all")
     ran = castmine("corpus", "--config", kept.config, status=1)
     assert "failed: bad:" in ran.err
+    assert " after Ray's start: " in ran.out, "which the rate leaves out"
     report = kept.report()
     assert [report["movies"][name] for name in ("done", "unchanged", "failed")] == [1, 1, 1]
     harvest, train, cluster, sheets = report["stages"]

@@ -12,6 +12,7 @@ from harvest.dataset.records import MovieFacts, SourceStamp
 from harvest.errors import MovieOutOfReachError, VideoDecodeError
 from harvest.faces import find_pack
 from workflows.config import load_config
+from workflows.console import Meter
 from workflows.harvest.jobs import HarvestRun
 from workflows.harvest.plan import HarvestPlan, MovieState
 from workflows.harvest.worker import Probe, SegmentReport
@@ -86,6 +87,14 @@ def test_a_bucket_that_does_not_answer_says_nothing_of_seeking_in_a_movie(run: H
         assert len(follow) == jobs, movie_id
     assert run._probes["b"].facts.seekable
     assert run._states["b"].state == "failed"
+
+
+def test_the_bar_counts_every_movie_at_the_end_also_unchanged_ones(run: HarvestRun) -> None:
+    movies = {name: Movie(name, f"{name}.mp4") for name in ("done", "skipped", "failed", "todo")}
+    run._states |= {name: MovieState(movie, name) for name, movie in movies.items()}
+    shown = Meter("harvest", "frames")
+    run._show(shown, {})
+    assert shown.note == "3 of 4 movies"
 
 
 def test_a_movie_whose_commit_went_while_it_was_to_be_put_right_is_harvested(run: HarvestRun) -> None:

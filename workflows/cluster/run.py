@@ -82,7 +82,9 @@ def cluster(
             replace(every, movie_id=record.movie_id, threshold=thresholds.get(record.models_hash))
             for record in sorted(records, key=lambda record: -record.rows("tracks"))
         ]
-        if missing := [job for job in jobs if not outcome.is_done(job)]:
+        missing = [job for job in jobs if not outcome.is_done(job)]
+        shown.update(len(outcome.done), len(jobs), f"{len(outcome.done)} unchanged")
+        if missing:
             if outcome.are_soon_scored(missing):
                 outcome.score(missing)
             else:

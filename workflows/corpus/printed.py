@@ -43,7 +43,10 @@ def corpus_done(summary: CorpusSummary, report: dict[str, Any], report_file: str
 
 def corpus_plan(estimate: Estimate, reasons: dict[str, str]) -> None:
     """A plan with its arithmetic."""
-    out.print(f"harvest: {counted(estimate.movies, 'movie')}, {estimate.unchanged} unchanged", markup=False)
+    beside = "of those that failed before" if estimate.unchanged is None else f"{estimate.unchanged} unchanged"
+    out.print(f"harvest: {counted(estimate.movies, 'movie')}, {beside}", markup=False)
+    if estimate.names:
+        out.print(f"  to be done: {_some(estimate.names)}", markup=False)
     if estimate.to_fetch:
         fetches = f"{estimate.to_fetch}; the run itself does first, where insightface has it"
         out.print(f"  {fetches}", markup=False, soft_wrap=True)
@@ -85,7 +88,11 @@ def _harvest(figures: dict[str, Any]) -> None:
     """Where the workers' time went."""
     film, speed = figures["movie_hours"] * 3600, figures["movie_hours_per_wall_hour"]
     gpu = f" · {figures['gpu_s']:.0f} GPU-s held" if figures["gpu_s"] else ""
-    done = f"{duration(film)} of film in {duration(figures['wall_s'])}: {speed or 0:.2f} h an hour · " if film else ""
+    done = (
+        f"{duration(film)} of film in {duration(figures['wall_s'])} after Ray's start: {speed or 0:.2f} h an hour · "
+        if film
+        else ""
+    )
     out.print(
         f"{done}{counted(figures['workers'], 'worker')}, {figures['worker_s']:.0f} worker-s{gpu} · "
         f"peak {figures['peak_bytes'] / 2**30:.2f} GiB a worker",

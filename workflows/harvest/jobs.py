@@ -211,7 +211,7 @@ class HarvestRun:
     def _show(self, shown: Meter, units: dict[str, float]) -> None:
         total = sum(probe.facts.frames for probe in self._probes.values())
         done = sum(state.frames + state.earlier for state in self._states.values()) + sum(units.values())
-        ended = sum(state.state in ("done", "failed") for state in self._states.values())
+        ended = sum(state.state != "todo" for state in self._states.values())
         shown.update(min(done, total), total, f"{ended} of {counted(len(self._states), 'movie')}")
 
 
