@@ -67,6 +67,9 @@ def test_what_would_fail_again_as_it_is_is_named_and_not_counted(config: Config,
     assert "failed before and unchanged: street (--retry-failed tries again)" in printed.get()
     estimate, _ = plan_corpus(config, Choice(selection=Selection(retry_failed=True)))
     assert (estimate.movies, estimate.left_out) == (1, ())
+    with out.capture() as printed:
+        corpus_plan(estimate, reasons)
+    assert printed.get().startswith("harvest: 1 movie, of those that failed before\n  to be done: street\n")
 
 
 def test_an_estimate_counts_the_start_and_names_the_movies_of_which_nobody_knows_the_length(

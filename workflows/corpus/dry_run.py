@@ -32,7 +32,8 @@ class Estimate:
     """What a harvest takes. Seconds are of the movies whose length is known, scaled to all."""
 
     movies: int
-    unchanged: int
+    unchanged: int | None
+    """None: not looked at, for only what failed before was asked for."""
     later: int
     unknown: tuple[str, ...]
     """Movies whose file does not say how long it is, as far as can be seen from here."""
@@ -56,6 +57,8 @@ class Estimate:
     wall_s: float | None
     left_out: tuple[str, ...] = ()
     """Movies that would fail again as they are."""
+    names: tuple[str, ...] = ()
+    """Of the movies to be harvested."""
     gone: dict[str, str] = field(default_factory=dict)
     """Movies of the dataset that are no longer in the corpus, with the other corpus that has them; "": none."""
     to_fetch: str = ""
@@ -83,7 +86,7 @@ def plan_corpus(config: Config, choice: Choice) -> tuple[Estimate, dict[str, str
     if choice.selection.force:
         reasons = {name: reason or "forced" for name, reason in reasons.items()}
     taken = plan if choice.takes("harvest") else HarvestPlan({})
-    return replace(_estimate(taken, config, last_measured(store)), gone=missing), reasons
+    return replace(_estimate(taken, config, last_measured(store), choice), gone=missing), reasons
 
 
 def _first_run(movies: list[Movie], places: Places, config: Config, choice: Choice) -> tuple[Estimate, dict[str, str]]:
@@ -96,11 +99,12 @@ def _first_run(movies: list[Movie], places: Places, config: Config, choice: Choi
     taken = [] if choice.selection.retry_failed or not choice.takes("harvest") else movies
     plan = within_limit({movie.movie_id: MovieState(movie) for movie in taken}, choice.selection)
     reasons = dict.fromkeys(_stages(config, choice), "not done yet" if plan.todo else "")
-    return replace(_estimate(plan, config, None), to_fetch=to_fetch), reasons
+    return replace(_estimate(plan, config, None, choice), to_fetch=to_fetch), reasons
 
 
-def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estimate:
+def _estimate(plan: HarvestPlan, config: Config, last: Journal | None, choice: Choice) -> Estimate:
     todo, run = plan.todo, config.run
+    unchanged = sum(state.state == "skipped" for state in plan.states.values())
     found = {state.movie.movie_id: _length_s(state.movie.uri) for state in todo}
     lengths = [seconds for seconds in found.values() if seconds is not None]
     mean = sum(lengths) / len(lengths) if lengths else 0.0
@@ -112,7 +116,8 @@ def _estimate(plan: HarvestPlan, config: Config, last: Journal | None) -> Estima
     at_work = min(workers, segments) if workers else None
     return Estimate(
         movies=len(todo),
-        unchanged=sum(state.state == "skipped" for state in plan.states.values()),
+        unchanged=None if choice.selection.retry_failed else unchanged,
+        names=tuple(found),
         later=len(plan.later),
         unknown=tuple(name for name, seconds in found.items() if seconds is None),
         hours=sum(every) / 3600,
