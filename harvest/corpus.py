@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from harvest.corpus_name import VIDEO_SUFFIXES, WILDCARD, id_folder, is_listing
 from harvest.dataset.records import MovieRecord
-from harvest.errors import CorpusError
+from harvest.errors import CorpusError, NoMovieError
 from harvest.movie_ids import movie_ids
 from harvest.remote_corpus import remote_bytes, remote_files
 from harvest.storage import is_remote
@@ -55,7 +55,8 @@ def list_corpus(corpus: str, records: Iterable[MovieRecord] = ()) -> list[Movie]
         records: the movies of the dataset that it is harvested into, which keep their ids (`harvest.movie_ids`).
 
     Raises:
-        CorpusError: nothing there, nothing that looks like a movie, a column missing, two rows with one id.
+        NoMovieError: nothing there, or nothing that looks like a movie.
+        CorpusError: a column missing, two rows with one id, a folder that may not be read.
     """
     if is_listing(corpus) and (is_remote(corpus) or os.path.isfile(corpus)):
         movies = list(_from_listing(corpus))
@@ -65,9 +66,9 @@ def list_corpus(corpus: str, records: Iterable[MovieRecord] = ()) -> list[Movie]
         movies = [_of_file(movie_id, uri) for movie_id, (_, uri) in zip(ids, found, strict=True)]
     if not movies:
         if not (is_remote(corpus) or WILDCARD.search(corpus) or os.path.exists(corpus)):
-            raise CorpusError(f"{_shown(corpus)}: no such file or folder; check the path of the corpus")
+            raise NoMovieError(f"{_shown(corpus)}: no such file or folder; check the path of the corpus")
         known = " ".join(sorted(VIDEO_SUFFIXES))
-        raise CorpusError(
+        raise NoMovieError(
             f"{corpus}: no movie found; name a video file, a folder or glob with {known}, or a CSV listing"
         )
     _refuse_twins(movies)

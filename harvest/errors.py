@@ -13,6 +13,10 @@ class CorpusError(CastmineError):
     """A corpus that cannot be listed: nothing there, two movies with one id, a column missing."""
 
 
+class NoMovieError(CorpusError):
+    """A corpus in which there is no movie, or that is not there."""
+
+
 class VideoDecodeError(CastmineError):
     """A video that cannot be decoded to its last announced frame."""
 

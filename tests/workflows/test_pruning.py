@@ -149,6 +149,15 @@ def test_a_movie_that_another_corpus_still_lists_is_kept_and_told(films: Films, 
     assert films.names() == ["brazil", "casablanca"]
 
 
+def test_a_movie_of_another_corpus_that_cannot_be_listed_just_now_is_kept(films: Films) -> None:
+    listing, other = films.listing("list.csv", "alien", "brazil"), films.listing("other.csv", "alien")
+    for corpus in (listing, other):
+        films.harvest(corpus)
+    Path(other).write_text("half a lis")
+    assert films.harvest(films.listing("list.csv", "brazil")) == {"alien": other}
+    assert films.names() == ["alien", "brazil"]
+
+
 def test_a_row_that_was_taken_out_of_a_listing_is_gone_though_its_file_is_there(films: Films) -> None:
     films.harvest(films.listing("list.csv", "alien", "brazil"))
     assert films.harvest(films.listing("list.csv", "brazil")) == {"alien": ""}

@@ -8,9 +8,8 @@ from harvest.corpus import Movie, list_corpus
 from harvest.corpus_name import besides, id_folder, same_place
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
-from harvest.errors import CorpusError
+from harvest.errors import CorpusError, NoMovieError
 from harvest.identity import source_exists
-from harvest.storage import is_remote
 from workflows.console import counted
 from workflows.forgetting import forget_movie
 from workflows.journal.records import journals_naming
@@ -59,8 +58,10 @@ class _LeftHere:
         def lists(corpus: str) -> dict[str, str] | None:
             try:
                 return {movie.movie_id: movie.uri for movie in list_corpus(corpus, records)}
-            except CorpusError:
-                return None if is_remote(corpus) else {}  # a bucket that does not answer may still have them
+            except NoMovieError:
+                return {}
+            except CorpusError:  # a listing that is being edited, a bucket that does not answer: it may have them still
+                return None
 
         self._lists = lists
 
