@@ -61,7 +61,7 @@ def test_a_movie_of_another_pack_is_named_while_it_is_there_and_nowhere_once_it_
         raise TooLittleDataError("2 movies are too few")
 
     monkeypatch.setattr("workflows.train.run.train", train)
-    told = "2 movies are too few; going on with the pack itself"
+    told = "2 movies are too few"
     for _ in ("tried", "kept in mind"):
         refused = train_stage(session)
         assert (refused.state, refused.said) == ("refused", f"{told}; left out, harvested with other models: lonely")

@@ -61,7 +61,7 @@ def test_what_a_harvest_did_and_how_its_queue_stood_is_exported_to_prometheus(
     assert counted == {
         "segments_total": 1,
         "frames_total": 105,
-        "faces_total": 610,
+        "faces_total": 180,
         "movies_total": 1,
         "failures_total VideoDecodeError probe": 1,
     }

@@ -17,7 +17,7 @@ from workflows.corpus.outcome import CorpusSummary, StageOutcome, anything_faile
 from workflows.corpus.pruning import prune_stage
 from workflows.corpus.reporting import report_stage
 from workflows.corpus.session import Session, open_session
-from workflows.corpus.training import GOING_ON, train_stage
+from workflows.corpus.training import train_stage
 from workflows.harvest.gone import gone, may_go
 from workflows.harvest.plan import HarvestPlan, Selection, plan_harvest
 from workflows.harvest.run import HarvestSummary, run_harvest, tell_of_own_pack
@@ -136,7 +136,8 @@ def _later_stages(session: Session, choice: Choice) -> list[tuple[str, Callable[
 
 def _train(session: Session, choice: Choice) -> StageOutcome:
     outcome = train_stage(session)
-    return outcome if choice.takes("cluster") else replace(outcome, said=outcome.said.replace(GOING_ON, ""))
+    goes_on = outcome.state == "refused" and choice.takes("cluster")
+    return replace(outcome, said=f"{outcome.said}; going on with the pack itself") if goes_on else outcome
 
 
 def _of_harvest(summary: HarvestSummary) -> StageOutcome:

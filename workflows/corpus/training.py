@@ -23,8 +23,6 @@ if TYPE_CHECKING:  # planning must not load scipy
     from train.registry import ModelCard
 
 STAGE = "train"
-GOING_ON = "; going on with the pack itself"
-"""Told of a refusal; where training alone was asked for, nothing goes on."""
 
 
 def train_stage(session: Session) -> StageOutcome:
@@ -44,9 +42,8 @@ def train_stage(session: Session) -> StageOutcome:
     try:
         card = _learn(session, method, places.model)
     except TooLittleDataError as error:
-        said = f"{error}{GOING_ON}"
-        _note(session, inputs, "refused", said)
-        return StageOutcome(STAGE, "refused", said + others, time.monotonic() - began)
+        _note(session, inputs, "refused", str(error))
+        return StageOutcome(STAGE, "refused", f"{error}{others}", time.monotonic() - began)
     except CastmineError as error:
         return StageOutcome(STAGE, "failed", f"{error}; {_used(session)}", time.monotonic() - began)
     said = f"{card.method} from {card.fitted_tracks} tracks of {counted(len(card.fitted_movies), 'movie')}"
