@@ -24,9 +24,9 @@ from harvest.storage import is_remote
 
 NO_TEXT = "its name is not UTF-8 text, which no record can hold; rename it"
 TEXT_COLUMNS = ("movie_id", "uri", "title", "split")
+"""Columns of a listing that are text whatever they look like."""
 SPLITS = ("train", "validation", "test")
 """What a listing may say of a movie's part in training; test: none."""
-"""Columns of a listing that are text whatever they look like."""
 
 
 @dataclass(frozen=True)
