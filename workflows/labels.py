@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from harvest.dataset.commit import commit_derived, put_derived_record, write_derived
+from harvest.dataset.commit import commit_derived, now, put_derived_record, put_derived_shard
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import DerivedRecord, MovieRecord
 from harvest.errors import DatasetError
@@ -111,12 +111,13 @@ def _carried_over(dataset: Dataset, movie: MovieRecord, record: DerivedRecord | 
     while record and record.harvest_id != movie.harvest_id:
         labels = attach(from_table(dataset.read_shard(record.shard)), index)
         table = to_table(movie.movie_id, labels)
-        attached = write_derived(dataset.store, RUN, RUN, movie.movie_id, movie.harvest_id, table)
-        now = dataset.derived_record(RUN, RUN, movie.movie_id)
-        if now == record:
-            put_derived_record(dataset.store, attached)
+        shard = put_derived_shard(dataset.store, RUN, RUN, movie.movie_id, movie.harvest_id, table)
+        latest = dataset.derived_record(RUN, RUN, movie.movie_id)
+        if latest == record:
+            attached = {"harvest_id": movie.harvest_id, "shard": shard, "created_at": now()}
+            put_derived_record(dataset.store, record.model_copy(update=attached))
             return [_change(movie, labels)]
-        record = now
+        record = latest
     return []
 
 

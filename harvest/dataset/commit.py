@@ -104,30 +104,21 @@ def commit_derived(
 
     Of a movie that was forgotten meanwhile nothing stays.
     """
-    return put_derived_record(store, write_derived(store, name, run, movie_id, harvest_id, table, notes, at))
-
-
-def write_derived(
-    store: Store,
-    name: str,
-    run: str,
-    movie_id: str,
-    harvest_id: str,
-    table: pa.Table,
-    notes: dict[str, Any] | None = None,
-    at: str | None = None,
-) -> DerivedRecord:
-    """Write the shard, and return the record that makes it count once it is put."""
-    shard = put_shard(store, name, [table], movie_id, f"{file_name(run)[:80]}-{harvest_id}")  # file names end at 255
-    return DerivedRecord(
+    record = DerivedRecord(
         table=name,
         run=run,
         movie_id=movie_id,
         harvest_id=harvest_id,
-        shard=shard,
+        shard=put_derived_shard(store, name, run, movie_id, harvest_id, table),
         notes=notes or {},
         created_at=at or now(),
     )
+    return put_derived_record(store, record)
+
+
+def put_derived_shard(store: Store, name: str, run: str, movie_id: str, harvest_id: str, table: pa.Table) -> Shard:
+    """Write the rows of a derived table; no reader sees them before a record names them."""
+    return put_shard(store, name, [table], movie_id, f"{file_name(run)[:80]}-{harvest_id}")  # file names end at 255
 
 
 def put_derived_record(store: Store, record: DerivedRecord) -> DerivedRecord:
