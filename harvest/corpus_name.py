@@ -59,6 +59,11 @@ def id_folder(corpus: str) -> str:
     return folder if folder is not None else corpus if is_listing(corpus) else os.path.dirname(corpus)
 
 
+def same_ids(one: str, other: str) -> bool:
+    """Whether two corpora mean the same movie by the same id, as `id_folder` says."""
+    return same_place(id_folder(one), id_folder(other))
+
+
 def same_place(one: str, other: str) -> bool:
     """Whether two names mean one file, folder or pattern, links followed."""
     return one == other or _real(one) == _real(other)

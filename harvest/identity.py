@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from harvest.config import HarvestConfig
-from harvest.corpus_name import id_folder, is_listing, lies_in, same_place
+from harvest.corpus_name import id_folder, is_listing, lies_in, same_ids
 from harvest.dataset.records import MovieFacts, MovieRecord, SourceStamp
 from harvest.dataset.schema import SCHEMA_VERSION
 from harvest.errors import CorpusError, MovieOutOfReachError
@@ -76,7 +76,7 @@ def refuse_namesake(record: MovieRecord | None, uri: str, content: str, corpus: 
 
 def _is_replaced(facts: MovieFacts, uri: str, corpus: str | None) -> bool:
     """Whether a name means another file than it did: a link that was set anew, a listing's row with another uri."""
-    if corpus is None or facts.corpus is None or not same_place(id_folder(facts.corpus), id_folder(corpus)):
+    if corpus is None or facts.corpus is None or not same_ids(facts.corpus, corpus):
         return False
     stems = {os.path.splitext(place)[0] for place in (facts.uri, uri)}
     beside = len(stems) == 1 and not is_listing(corpus) and lies_in(facts.uri, id_folder(corpus))

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,11 @@ def duration(seconds: float) -> str:
 def counted(number: int, thing: str) -> str:
     """1 movie, 2 movies, 1,000 movies."""
     return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Movies named in one line, with … for those that are left out."""
+    return ", ".join(names[:NAMED_MOVIES]) + (", …" if len(names) > NAMED_MOVIES else "")
 
 
 def write_json(path: Path | None, result: dict[str, Any]) -> None:

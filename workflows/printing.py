@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from harvest.config import Section
-from workflows.console import NAMED_MOVIES, SHOWN_MOVIES, counted, err, out, print_table, table_of
+from workflows.console import NAMED_MOVIES, SHOWN_MOVIES, counted, err, first_names, out, print_table, table_of
 
 if TYPE_CHECKING:  # a harvest, which prints its labels, does not load the importers
     from workflows.labels import LabelChange
@@ -85,8 +85,7 @@ def told_of_no_characters(report: Report, dataset: str) -> None:
     """Which sheets show no characters, as after a new harvest; nothing where all do."""
     names = report.unclustered
     if names:
-        shown = ", ".join(names[:NAMED_MOVIES]) + (", …" if len(names) > NAMED_MOVIES else "")
-        told = "no movie is clustered" if len(names) == len(report.sheets) else f"not clustered: {shown}"
+        told = "no movie is clustered" if len(names) == len(report.sheets) else f"not clustered: {first_names(names)}"
         out.print(f"{told} (castmine cluster --dataset {quote(dataset)})", markup=False, soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from workflows.cluster.cautions import cautions
 from workflows.cluster.job import ClusteredMovie
 from workflows.cluster.run import ClusterSummary
-from workflows.console import NAMED_MOVIES, SHOWN_MOVIES, counted, err, out, print_table, table_of
+from workflows.console import SHOWN_MOVIES, counted, err, first_names, out, print_table, table_of
 
 SCORES = {
     "wcp": "WCP",
@@ -80,11 +80,7 @@ def _thresholds(movies: Sequence[ClusteredMovie]) -> str:
     if len(of) < 2:
         return "".join(of)
     more = f", … and {len(of) - SHOWN_MOVIES} more (--json FILE has all)" if len(of) > SHOWN_MOVIES else ""
-    return ", ".join(f"{value} ({_some(of[value])})" for value in sorted(of)[:SHOWN_MOVIES]) + more
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED_MOVIES]) + (", …" if len(names) > NAMED_MOVIES else "")
+    return ", ".join(f"{value} ({first_names(of[value])})" for value in sorted(of)[:SHOWN_MOVIES]) + more
 
 
 def _other_k(movies: Sequence[ClusteredMovie]) -> Iterator[str]:

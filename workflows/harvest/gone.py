@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from harvest.corpus import Movie, list_corpus
-from harvest.corpus_name import besides, id_folder, same_place
+from harvest.corpus_name import besides, same_ids
 from harvest.dataset.read import Dataset
 from harvest.dataset.records import MovieRecord
 from harvest.errors import CorpusError, NoMovieError
@@ -52,7 +52,7 @@ class _LeftHere:
         self._corpus = corpus
         known = {name for record in records for name in record.facts.corpora}
         self._others = set(besides(known, corpus))
-        self._of_its_folder = {name for name in self._others if same_place(id_folder(name), id_folder(corpus))}
+        self._of_its_folder = {name for name in self._others if same_ids(name, corpus)}
 
         @cache
         def lists(corpus: str) -> dict[str, str] | None:
@@ -67,7 +67,7 @@ class _LeftHere:
 
     def is_it(self, corpus: str) -> bool:
         """Whether a corpus is this one, or one of the same folder."""
-        return corpus == self._corpus or same_place(id_folder(corpus), id_folder(self._corpus))
+        return same_ids(corpus, self._corpus)
 
     def had(self, record: MovieRecord) -> bool:
         """Whether the movie was in the corpus, by this name or another."""
